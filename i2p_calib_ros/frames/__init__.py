@@ -1,0 +1,1 @@
+"""Frames (one image and one cloud) and where they come from: bags and sequence folders."""
