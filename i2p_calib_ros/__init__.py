@@ -1,3 +1,3 @@
-"""Targetless camera-LiDAR extrinsic calibration while driving, with a covariance and a verdict."""
+"""Keeps a camera-LiDAR extrinsic right while the vehicle drives."""
 
 __version__ = "0.1.0"
