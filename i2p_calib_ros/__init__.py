@@ -1,3 +1,3 @@
-"""Keeps a camera-LiDAR extrinsic right while the vehicle drives."""
+"""Targetless camera-LiDAR extrinsic calibration while driving, with a covariance and a verdict."""
 
 __version__ = "0.1.0"

@@ -1,1 +1,1 @@
-"""SE(3), camera models, the virtual pinhole view and point visibility. Imports no other part of the package but errors."""
+"""SE(3), camera models, the virtual pinhole view and point visibility: the base all other parts stand on."""

@@ -26,8 +26,8 @@ ALIASES = {"": "plumb_bob", "radtan": "plumb_bob", "fisheye": "equidistant", "ka
 class Camera:
     """Intrinsics of one image stream. Build it from user input with `Camera.validated`.
 
-    `model` is a key of COEFFICIENT_COUNTS, `K` (3, 3), `D` (n,) in OpenCV's order, `width` and `height` in pixels.
-    Raises CalibrationInputError where these make no camera.
+    `model` is a key of COEFFICIENT_COUNTS, `K` (3, 3), `D` (n,) in OpenCV's order, `width` and `height` in
+    pixels. Raises CalibrationInputError where these make no camera.
     """
 
     model: str
@@ -38,9 +38,10 @@ class Camera:
 
     @classmethod
     def validated(cls, model: str, K: npt.ArrayLike, D: npt.ArrayLike, width: int, height: int) -> Camera:
-        """A camera from what a CameraInfo or a file says: K of 9 numbers in any shape, model names with aliases.
+        """A camera from what a CameraInfo or a file says: K as 9 numbers in any shape, aliases of the model.
 
-        Trailing zeros in D beyond the model's count are dropped (some drivers pad). Raises CalibrationInputError.
+        Trailing zeros in D beyond the model's count are dropped (some drivers pad). Raises
+        CalibrationInputError.
         """
         name = ALIASES.get(model.strip().lower(), model.strip().lower())
         matrix = np.array(K, dtype=np.float64)
@@ -74,8 +75,8 @@ class Camera:
         if fx <= 0 or fy <= 0:
             raise CalibrationInputError(
                 f"The focal lengths must be positive, got fx={fx:g}, fy={fy:g}. "
-                "An uncalibrated camera publishes zeros: calibrate it (camera_calibration) or point to a camera info "
-                "with intrinsics."
+                "An uncalibrated camera publishes zeros: calibrate it (camera_calibration) "
+                "or give a camera info with intrinsics."
             )
         expected = np.array([[fx, 0, self.K[0, 2]], [0, fy, self.K[1, 2]], [0, 0, 1]])
         if not np.allclose(self.K, expected, rtol=0, atol=1e-6):
@@ -91,7 +92,8 @@ class Camera:
             )
         if not np.isfinite(self.D).all():
             raise CalibrationInputError(
-                f"The distortion coefficients must be finite, got {self.D.tolist()}. Check d in the camera info."
+                f"The distortion coefficients must be finite, got {self.D.tolist()}. "
+                "Check d in the camera info."
             )
 
     def __eq__(self, other: object) -> bool:
@@ -107,8 +109,8 @@ class Camera:
     def project(self, xyz_camera: npt.ArrayLike) -> tuple[FloatArray, BoolArray]:
         """Pixels (..., 2) of points (..., 3) in the camera optical frame, metres, and which are valid (...).
 
-        Invalid, with NaN pixels: points with z <= 0, and points so far off the axis that the distortion is no longer
-        monotonic there (they would fold back into the image). A valid pixel may lie outside the image.
+        Invalid, with NaN pixels: points with z <= 0, and points so far off the axis that the distortion is no
+        longer monotonic (they would fold back into the image). A valid pixel may lie outside the image.
         """
         xyz = np.asarray(xyz_camera, dtype=np.float64)
         valid = xyz[..., 2] > 0
@@ -148,7 +150,7 @@ class Camera:
 
     @cached_property
     def _radial(self) -> tuple[Polynomial, Polynomial]:
-        """Numerator and denominator of the radial factor, polynomials in the squared radius (equidistant: angle)."""
+        """Numerator and denominator of the radial factor, in the squared radius (equidistant: angle)."""
         if self.model == "equidistant":
             return Polynomial([1.0, *self.D]), Polynomial([1.0])
         D = np.zeros(8)
@@ -170,7 +172,7 @@ class Camera:
 
 
 def inside_image(pixels: npt.ArrayLike, width: int, height: int) -> BoolArray:
-    """Which pixels (..., 2) lie on the image, whose area reaches half a pixel beyond the outer pixel centres."""
+    """Which pixels (..., 2) lie on the image, which reaches half a pixel beyond the outer pixel centres."""
     pixels = np.asarray(pixels)
     u, v = pixels[..., 0], pixels[..., 1]
     return (u >= -0.5) & (u < width - 0.5) & (v >= -0.5) & (v < height - 0.5)

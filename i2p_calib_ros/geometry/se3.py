@@ -1,8 +1,8 @@
 """Rigid transforms as 4x4 matrices, twists, and covariances of left perturbations.
 
-Every function accepts leading batch dimensions. Twists are `(rho, phi)`: translation first, then rotation, in metres
-and radians. `T_target_source` maps points of the source frame to the target frame. Formulas: Sola et al., "A micro Lie
-theory for state estimation in robotics", 2018.
+Every function accepts leading batch dimensions. Twists are `(rho, phi)`: translation first, then rotation, in
+metres and radians. `T_target_source` maps points of the source frame to the target frame. Formulas: Sola et
+al., "A micro Lie theory for state estimation in robotics", 2018.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from scipy.spatial.transform import Rotation
 
 FloatArray = npt.NDArray[np.float64]
 
-# Below this angle the closed forms lose digits to cancellation; four series terms are exact to rounding there.
+# Below this angle the closed forms lose digits to cancellation; four series terms are exact to rounding.
 _SERIES_ANGLE = 0.1
 
 
 @dataclass(frozen=True)
 class PoseError:
-    """Left error `E = T_est @ inverse(T_true)` of a `T_camera_lidar`; axes are those of the camera optical frame.
+    """Left error `E = T_est @ inverse(T_true)` of a `T_camera_lidar`, in axes of the camera optical frame.
 
     For batched poses the scalars are arrays of the batch shape and the vectors have it in front.
     """
@@ -85,9 +85,9 @@ def adjoint(T: npt.ArrayLike) -> FloatArray:
 
 
 def covariance_of_inverse(T: npt.ArrayLike, covariance: npt.ArrayLike) -> FloatArray:
-    """Covariance (..., 6, 6) of the left perturbation of `inverse(T)`, given that of the left perturbation of `T`.
+    """Covariance (..., 6, 6) of the left perturbation of `inverse(T)`, given that of `T`.
 
-    With `T_true = exp(xi) @ T`, the inverse is `exp(-adjoint(inverse(T)) @ xi) @ inverse(T)`: no approximation.
+    Exact: with `T_true = exp(xi) @ T`, its inverse is `exp(-adjoint(inverse(T)) @ xi) @ inverse(T)`.
     """
     A = adjoint(inverse(T))
     return A @ np.asarray(covariance, dtype=np.float64) @ np.swapaxes(A, -1, -2)
@@ -120,7 +120,7 @@ def from_rotation_vector(translation: npt.ArrayLike, rotation: npt.ArrayLike) ->
 
 
 def from_quaternion(translation: npt.ArrayLike, xyzw: npt.ArrayLike) -> FloatArray:
-    """T (..., 4, 4) of a translation (..., 3) and a quaternion (..., 4) in ROS order x, y, z, w (any non-zero norm)."""
+    """T (..., 4, 4) of a translation (..., 3) and a quaternion (..., 4) x, y, z, w of any non-zero norm."""
     xyzw = np.asarray(xyzw, dtype=np.float64)
     R = Rotation.from_quat(xyzw.reshape(-1, 4)).as_matrix().reshape(xyzw.shape[:-1] + (3, 3))
     return _assemble(R, translation)
@@ -133,7 +133,7 @@ def quaternion_xyzw(T: npt.ArrayLike) -> FloatArray:
 
 
 def from_translation_euler_deg(translation: npt.ArrayLike, rpy_deg: npt.ArrayLike) -> FloatArray:
-    """T (..., 4, 4) of a translation (..., 3) and URDF roll, pitch, yaw (..., 3) in degrees (fixed axes x, y, z)."""
+    """T (..., 4, 4) of a translation (..., 3) and URDF roll, pitch, yaw (..., 3) in degrees (fixed axes)."""
     rpy = np.asarray(rpy_deg, dtype=np.float64)
     R = (
         Rotation.from_euler("xyz", rpy.reshape(-1, 3), degrees=True)
@@ -168,7 +168,7 @@ def pose_error(T_est: npt.ArrayLike, T_true: npt.ArrayLike) -> PoseError:
 
 
 def perturb(T: npt.ArrayLike, rotation_deg: npt.ArrayLike, translation_m: npt.ArrayLike) -> FloatArray:
-    """`Delta @ T` with Delta of rotation vector `rotation_deg` (..., 3) in degrees and translation (..., 3) in metres.
+    """`Delta @ T`, Delta of a rotation vector (..., 3) in degrees and a translation (..., 3) in metres.
 
     The signed errors of the result against T are exactly these two vectors (rotations below 180 deg).
     """

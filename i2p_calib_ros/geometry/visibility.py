@@ -23,16 +23,18 @@ def visible_points(
     relative_margin: float = 0.1,
     absolute_margin_m: float = 0.3,
 ) -> BoolArray:
-    """Which points (n,) lie on the image, in front of the camera, and not behind a nearer surface of the same cloud.
+    """Which points (n,) lie on the image, before the camera, and not behind a nearer surface of the cloud.
 
     `uv` (n, 2) pixels and `depth_m` (n,) of the projected points; non-finite ones count as not visible.
 
-    The nearest depth is kept in cells of `cell_px` pixels. A point is hidden when each of the four open quadrants
-    around its cell (up-left, up-right, down-left, down-right), up to `window` cells away, holds a surface nearer by
-    the margins. Every plane seen through a point has a quadrant in which it only recedes, so ground and walls at
-    grazing angles never hide themselves, while a point between two scan lines of a nearer surface is found. (The
-    sectors of Pintus et al., "Real-time rendering of massive unstructured raw point clouds", 2011, reduced to four.)
-    With `window` None it follows, for each axis, the spacing of the points: 16 beams need a taller one than 64.
+    The nearest depth is kept in cells of `cell_px` pixels. A point is hidden when each of the four open
+    quadrants around its cell (up-left, up-right, down-left, down-right), up to `window` cells away, holds a
+    surface nearer by the margins. Every plane through a point has a quadrant in which it only recedes, so
+    ground and walls at grazing angles never hide themselves, while a point between two scan lines of a nearer
+    surface is found. With `window` None it follows, for each axis, the spacing of the points: 16 beams need a
+    taller one than 64. The rule is that of Pintus et al., "Real-time rendering of massive unstructured raw
+    point clouds using screen-space operators", 2011, with four sectors and a depth margin in place of a solid
+    angle.
     """
     uv = np.asarray(uv, dtype=np.float64)
     depth = np.asarray(depth_m, dtype=np.float32)
