@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from i2p_calib_ros.geometry.camera import Camera
 
 MIN_POINTS = 100
-"""A cloud with fewer finite points carries too little to align; a 16-beam sensor gives about 30 000 a turn."""
+"""A cloud with fewer points carries too little to align; a 16-beam sensor gives about 30 000 a turn."""
 
 NO_RETURN_RANGE_M = 1e-3
 """Drivers of organised clouds mark a missing return as NaN or as a point at the sensor origin."""
 
 
 class FrameRejected(ValueError):
-    """This pair cannot be used, the next one may. `reason` is the same text for the same cause, to be counted."""
+    """This pair cannot be used, the next one may. `reason` is one text for one cause, to be counted."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason} ({detail})" if detail else reason)
@@ -38,10 +38,10 @@ class EncodedImage:
 class Frame:
     """A camera image and the LiDAR cloud closest to it in time; build it with `Frame.create`.
 
-    image (h, w, 3) uint8 RGB, as the camera made it (not rectified); xyz (n, 3) float32 metres in the LiDAR frame, all
-    finite; intensity (n,) float32 in 0..1 or None; ring (n,) integer beam index or None; time_offset_s (n,) float32
-    seconds from `cloud_stamp_ns` to the measurement of the point, or None; dropped_points: how many points of the
-    message had no return (NaN, infinite or at the sensor origin).
+    image (h, w, 3) uint8 RGB, as the camera made it (not rectified); xyz (n, 3) float32 metres in the LiDAR
+    frame, all finite; intensity (n,) float32 in 0..1 or None; ring (n,) integer beam index or None;
+    time_offset_s (n,) float32 seconds from `cloud_stamp_ns` to the measurement of the point, or None;
+    dropped_points: how many points of the message had no return (NaN, infinite or at the sensor origin).
     """
 
     image: NDArray[np.uint8]
@@ -74,7 +74,7 @@ class Frame:
         encoded_image: EncodedImage | None = None,
         min_points: int = MIN_POINTS,
     ) -> Frame:
-        """Drop the points without a return and check the rest; `FrameRejected` when the pair cannot be used."""
+        """Drop the points without a return and check the rest; `FrameRejected` when too few is left."""
         keep = has_return(xyz)
 
         frame = cls(
@@ -104,7 +104,9 @@ class Frame:
         if len(self.xyz) == 0:
             raise FrameRejected("empty point cloud", f"{self.dropped_points} points without a return")
         if len(self.xyz) < min_points:
-            raise FrameRejected(f"point cloud with fewer than {min_points} valid points", f"{len(self.xyz)} points")
+            raise FrameRejected(
+                f"point cloud with fewer than {min_points} valid points", f"{len(self.xyz)} points"
+            )
 
     def usable(self, min_points: int = MIN_POINTS) -> bool:
         """Whether `check` passes."""

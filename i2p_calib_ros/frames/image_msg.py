@@ -66,7 +66,7 @@ class UnsupportedEncoding(CalibrationInputError):
     def __init__(self, encoding: str, supported: str) -> None:
         super().__init__(
             f"image encoding '{encoding}' is not supported; supported: {supported}. "
-            "Set one of them in the camera driver, or republish the topic (image_proc, image_transport republish)."
+            "Set one of them in the camera driver, or republish the topic with image_proc or image_transport."
         )
         self.encoding = encoding
 
@@ -74,8 +74,9 @@ class UnsupportedEncoding(CalibrationInputError):
 def decode_image(message: Any) -> NDArray[np.uint8]:
     """sensor_msgs/Image -> (h, w, 3) uint8 RGB, contiguous.
 
-    16-bit images keep their 8 significant bits: they are shifted by the depth (8, 10, 12, 14 or 16 bits) that holds the
-    largest value of the image. Raises `UnsupportedEncoding`, or `FrameRejected` when the data are too short for the size.
+    16-bit images keep their 8 significant bits: they are shifted by the depth (8, 10, 12, 14 or 16 bits) that
+    holds the largest value of the image. Raises `UnsupportedEncoding`, or `FrameRejected` when the data and the
+    size do not agree.
     """
     layout = _LAYOUTS.get(message.encoding)
     if layout is None:
@@ -88,19 +89,22 @@ def decode_image(message: Any) -> NDArray[np.uint8]:
     try:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), layout.to_rgb), dtype=np.uint8)
     except cv2.error as error:  # a Bayer image of one row, YUV 4:2:2 of odd width
-        raise FrameRejected(f"{message.encoding} image of an impossible size", f"{pixels.shape[1::-1]}") from error
+        raise FrameRejected(
+            f"{message.encoding} image of an impossible size", f"{pixels.shape[1::-1]}"
+        ) from error
 
 
 def decode_compressed_image(message: Any) -> tuple[NDArray[np.uint8], EncodedImage]:
-    """sensor_msgs/CompressedImage (JPEG or PNG) -> RGB (h, w, 3) uint8 and the bytes it came from; see `decode_compressed`."""
+    """sensor_msgs/CompressedImage -> RGB (h, w, 3) uint8 and its bytes; see `decode_compressed`."""
     return decode_compressed(bytes(message.data), message.format)
 
 
 def decode_compressed(data: bytes, message_format: str = "") -> tuple[NDArray[np.uint8], EncodedImage]:
     """JPEG or PNG bytes -> RGB (h, w, 3) uint8 and the bytes as `EncodedImage`.
 
-    `message_format` is the format field of CompressedImage. The kind is told by the first bytes, because drivers write
-    many things there. Raises `FrameRejected` for bytes that do not decode, `UnsupportedEncoding` for other formats.
+    `message_format` is the format field of CompressedImage. Drivers write many things there, so the kind is told
+    by the first bytes. Raises `FrameRejected` for bytes that do not decode, `UnsupportedEncoding` for another
+    format.
     """
     if data.startswith(JPEG_MAGIC):
         kind = "jpeg"
@@ -109,14 +113,18 @@ def decode_compressed(data: bytes, message_format: str = "") -> tuple[NDArray[np
             raise FrameRejected("compressed image does not decode", "the JPEG is truncated")
     elif data.startswith(PNG_MAGIC):
         kind = "png"
-    elif not data or not message_format or any(name in message_format.lower() for name in ("jpeg", "jpg", "png")):
-        raise FrameRejected("compressed image does not decode", f"format '{message_format}', {len(data)} bytes")
+    elif _claims_known_format(message_format) or not data:
+        raise FrameRejected(
+            "compressed image does not decode", f"format '{message_format}', {len(data)} bytes"
+        )
     else:
         raise UnsupportedEncoding(message_format, "jpeg, png")
 
     try:
         # The EXIF orientation would turn the image away from what the camera intrinsics describe.
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        decoded = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
     except cv2.error as error:
         raise FrameRejected("compressed image does not decode", str(error)) from error
     if decoded is None:
@@ -126,6 +134,10 @@ def decode_compressed(data: bytes, message_format: str = "") -> tuple[NDArray[np
     if "compressed rgb" not in message_format:
         decoded = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
     return np.asarray(decoded, dtype=np.uint8), EncodedImage(kind, data)
+
+
+def _claims_known_format(message_format: str) -> bool:
+    return not message_format or any(name in message_format.lower() for name in ("jpeg", "jpg", "png"))
 
 
 def _pixels(message: Any, layout: _Layout) -> NDArray[Any]:
@@ -138,10 +150,14 @@ def _pixels(message: Any, layout: _Layout) -> NDArray[Any]:
     if height == 0 or width == 0:
         raise FrameRejected("empty image", f"{width}x{height}")
     if step < row_bytes:
-        raise FrameRejected("image row step too small for its width", f"step {step}, a row needs {row_bytes} bytes")
+        raise FrameRejected(
+            "image row step too small for its width", f"step {step}, a row needs {row_bytes} bytes"
+        )
     # Some drivers leave out the padding of the last row.
     if data.size < step * (height - 1) + row_bytes:
-        raise FrameRejected("image data too short for its size", f"{data.size} bytes for {height} rows of {step}")
+        raise FrameRejected(
+            "image data too short for its size", f"{data.size} bytes for {height} rows of {step}"
+        )
 
     rows = np.lib.stride_tricks.as_strided(data, (height, row_bytes), (step, 1), writeable=False)
     if item > 1:

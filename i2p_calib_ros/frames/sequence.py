@@ -1,8 +1,8 @@
 """Sequence folders: `sequence.json`, `image/NAME.jpg` and one cloud `NAME.npz` a frame.
 
-`sequence.json` gives K, distortion_model and D, image_size, T_camera_lidar (4x4), frames (names), cloud_dir (relative),
-cloud_unit_m, and optionally timestamps {camera, lidar} and rate_hz. A cloud holds `xyz` int16 in units of cloud_unit_m
-and `intensity` uint8, in the LiDAR frame.
+`sequence.json` gives K, distortion_model and D, image_size, T_camera_lidar (4x4), frames (names), cloud_dir
+(relative), cloud_unit_m, and optionally timestamps {camera, lidar} and rate_hz. A cloud holds `xyz` int16 in
+units of cloud_unit_m and `intensity` uint8, in the LiDAR frame.
 """
 
 from __future__ import annotations
@@ -30,13 +30,22 @@ LIDAR_FRAME_ID = "lidar"
 FIRST_STAMP_NS = 1_000_000_000
 """Sequences without timestamps start at one second: tf reads a stamp of zero as "the latest"."""
 
-REQUIRED_KEYS = ("K", "distortion_model", "D", "image_size", "T_camera_lidar", "frames", "cloud_dir", "cloud_unit_m")
+REQUIRED_KEYS = (
+    "K",
+    "distortion_model",
+    "D",
+    "image_size",
+    "T_camera_lidar",
+    "frames",
+    "cloud_dir",
+    "cloud_unit_m",
+)
 
 
 class SequenceFolder:
     """Frame source over one sequence folder; frames can also be read by index with `load`.
 
-    `info` is the content of sequence.json. Raises `CalibrationInputError` when the folder is not such a sequence.
+    `info` is the content of sequence.json. Raises `CalibrationInputError` when the folder is not one.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -127,8 +136,8 @@ class SequenceFolder:
             return [FIRST_STAMP_NS + round(index * period_ns) for index in range(len(self.frame_names))]
         if len(given) != len(self.frame_names):
             raise CalibrationInputError(
-                f"{self.path / 'sequence.json'}: expected one {sensor} timestamp for each of the {len(self.frame_names)} "
-                f"frames, found {len(given)}."
+                f"{self.path / 'sequence.json'}: expected one {sensor} timestamp for each of the "
+                f"{len(self.frame_names)} frames, found {len(given)}."
             )
         try:
             return [_stamp_ns(stamp) for stamp in given]
@@ -168,7 +177,8 @@ def _transform(value: Sequence[Sequence[float]], folder: Path) -> NDArray[np.flo
     T = np.asarray(value, dtype=np.float64)
     if T.shape != (4, 4) or not np.isfinite(T).all():
         raise CalibrationInputError(
-            f"{folder / 'sequence.json'}: expected T_camera_lidar as 4 rows of 4 finite numbers, found shape {T.shape}."
+            f"{folder / 'sequence.json'}: expected T_camera_lidar as 4 rows of 4 finite numbers, "
+            f"found shape {T.shape}."
         )
     return T
 

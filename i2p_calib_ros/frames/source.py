@@ -17,6 +17,8 @@ from i2p_calib_ros.geometry.camera import Camera
 DEFAULT_SLOP_S = 0.05
 """Largest difference between image and cloud stamps of a pair: half a turn of a 10 Hz LiDAR."""
 
+BAG_SUFFIXES = (".mcap", ".db3")
+
 
 @runtime_checkable
 class FrameSource(Protocol):
@@ -56,7 +58,7 @@ def open_source(
     path = Path(path)
     if not path.exists():
         raise CalibrationInputError(
-            f"{path} does not exist. Expected a rosbag2 directory, a .mcap or .db3 file, or a sequence folder."
+            f"{path} does not exist. Expected a rosbag2 directory, a .mcap or .db3 file or a sequence folder."
         )
 
     if (path / "sequence.json").is_file() or path.name == "sequence.json":
@@ -77,17 +79,19 @@ def open_source(
 
     if path.suffix == ".bag":
         raise CalibrationInputError(
-            f"{path} is a ROS 1 bag; this reads ROS 2 bags. Convert it: rosbags-convert --src {path} --dst {path.with_suffix('')}"
+            f"{path} is a ROS 1 bag; this reads ROS 2 bags. "
+            f"Convert it: rosbags-convert --src {path} --dst {path.with_suffix('')}"
         )
     inside = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) if path.is_dir() else "a file"
     raise CalibrationInputError(
-        f"{path} is not a recording this can read. Expected a rosbag2 directory (metadata.yaml with .mcap or .db3 files), "
-        f"a single .mcap or .db3 file, or a sequence folder (sequence.json); found: {inside or 'an empty folder'}."
+        f"{path} is not a recording this can read. Expected a rosbag2 directory (metadata.yaml with .mcap or "
+        ".db3 files), a single .mcap or .db3 file, or a sequence folder (sequence.json); "
+        f"found: {inside or 'an empty folder'}."
     )
 
 
 def looks_like_bag(path: Path) -> bool:
     """Whether the path is a .mcap or .db3 file, or a directory that holds one or a metadata.yaml."""
     if path.is_dir():
-        return any(entry.name == "metadata.yaml" or entry.suffix in (".mcap", ".db3") for entry in path.iterdir())
-    return path.suffix in (".mcap", ".db3")
+        return any(file.name == "metadata.yaml" or file.suffix in BAG_SUFFIXES for file in path.iterdir())
+    return path.suffix in BAG_SUFFIXES
