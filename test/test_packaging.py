@@ -26,7 +26,9 @@ def test_every_requirement_is_pinned() -> None:
         for line in (ROOT / name).read_text().splitlines():
             requirement = line.split("#")[0].strip()
             if requirement and not requirement.startswith("-r "):
-                assert re.match(r"^[\w.-]+==[\w.]+(; python_version (<|>=) \"3\.\d+\")?$", requirement), requirement
+                assert re.match(r"^[\w.-]+==[\w.]+(; python_version (<|>=) \"3\.\d+\")?$", requirement), (
+                    requirement
+                )
 
 
 def test_make_installs_the_pinned_torch() -> None:

@@ -1,0 +1,1 @@
+"""Metrics, pictures and files that say how good a calibration is."""
