@@ -74,9 +74,9 @@ class UnsupportedEncoding(CalibrationInputError):
 def decode_image(message: Any) -> NDArray[np.uint8]:
     """sensor_msgs/Image -> (h, w, 3) uint8 RGB, contiguous.
 
-    16-bit images keep their 8 significant bits: they are shifted by the depth (8, 10, 12, 14 or 16 bits) that
-    holds the largest value of the image. Raises `UnsupportedEncoding`, or `FrameRejected` when the data and the
-    size do not agree.
+    16-bit images keep their 8 significant bits: they are shifted by the depth (8, 10, 12, 14 or 16 bits)
+    that holds the largest value of the image. Raises `UnsupportedEncoding`, or `FrameRejected` when the data
+    and the size do not agree.
     """
     layout = _LAYOUTS.get(message.encoding)
     if layout is None:
@@ -102,9 +102,9 @@ def decode_compressed_image(message: Any) -> tuple[NDArray[np.uint8], EncodedIma
 def decode_compressed(data: bytes, message_format: str = "") -> tuple[NDArray[np.uint8], EncodedImage]:
     """JPEG or PNG bytes -> RGB (h, w, 3) uint8 and the bytes as `EncodedImage`.
 
-    `message_format` is the format field of CompressedImage. Drivers write many things there, so the kind is told
-    by the first bytes. Raises `FrameRejected` for bytes that do not decode, `UnsupportedEncoding` for another
-    format.
+    `message_format` is the format field of CompressedImage. Drivers write many things there, so the kind is
+    told by the first bytes. Raises `FrameRejected` for bytes that do not decode, `UnsupportedEncoding` for
+    another format.
     """
     if data.startswith(JPEG_MAGIC):
         kind = "jpeg"
