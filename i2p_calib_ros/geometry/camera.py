@@ -163,12 +163,13 @@ class Camera:
         numerator, denominator = self._radial
         s = Polynomial([0.0, 1.0])
         # d/dr of r N(r^2) / M(r^2), times M^2
-        slope = (
-            numerator + 2 * s * numerator.deriv()
-        ) * denominator - 2 * s * numerator * denominator.deriv()
-        roots = np.concatenate([slope.trim().roots(), denominator.trim().roots()])
-        real = roots.real[(np.abs(roots.imag) < 1e-9 * np.abs(roots)) & (roots.real > 0)]
-        return float(real.min(initial=np.inf))
+        slope = numerator * denominator + 2 * s * (
+            numerator.deriv() * denominator - numerator * denominator.deriv()
+        )
+        # The reversed polynomials have the roots 1/s and lead with 1, however small the other coefficients.
+        inverse = np.concatenate([Polynomial(p.coef[::-1]).roots() for p in (slope, denominator)])
+        real = inverse.real[(np.abs(inverse.imag) < 1e-9 * np.abs(inverse)) & (inverse.real > 1e-9)]
+        return float(1 / real.max()) if real.size else np.inf
 
 
 def inside_image(pixels: npt.ArrayLike, width: int, height: int) -> BoolArray:

@@ -58,8 +58,8 @@ class PinholeView:
     def project(self, xyz_camera: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Pixels (..., 2) and depths (...) in metres of points (..., 3) in the frame of the view.
 
-        That is the camera optical frame, or `R_view_camera` times it for a rotated view. The depth is z; where
-        it is not positive the pixels are NaN. Pixels may lie outside the view.
+        That is the camera optical frame, or `R_view_camera` times it for a rotated view. The depth is z;
+        where that is not positive the pixels are NaN. Pixels may lie outside the view.
         """
         xyz = np.asarray(xyz_camera, dtype=np.float64)
         depth = xyz[..., 2]
