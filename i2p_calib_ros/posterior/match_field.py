@@ -1,0 +1,117 @@
+"""The match field: for every query point, how much each pixel of the view speaks for or against it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from i2p_calib_ros.geometry.view import PinholeView
+
+_CELL_SIGMA = 0.5  # a projection is not known better than about half a cell
+
+
+@dataclass(frozen=True)
+class MatchField:
+    """What the network says about one frame, free of the prior (float32 tensors on one device).
+
+    points (n, 3): metres, in the frame that poses map from (the LiDAR frame outside training).
+    scores (n, h, w): log p(image | point in this cell), up to a constant per point.
+    outside_score (n,): the same for "the point projects outside the image".
+    log_evidence (n,): log p(image) with the same constant; score - log_evidence is the log evidence ratio.
+    overlap (n,): posterior probability that the point is in the image, under the prior that the network was given.
+    A cell (row r, column c) has its centre at view pixel stride * (c, r) + (stride - 1) / 2.
+    """
+
+    points: Tensor
+    scores: Tensor
+    outside_score: Tensor
+    log_evidence: Tensor
+    overlap: Tensor
+    stride: int
+    view: PinholeView
+
+    def subset(self, index: Tensor) -> MatchField:
+        """The same field for some of the points."""
+        return replace(
+            self,
+            points=self.points[index],
+            scores=self.scores[index],
+            outside_score=self.outside_score[index],
+            log_evidence=self.log_evidence[index],
+            overlap=self.overlap[index],
+        )
+
+
+def make_match_field(
+    points: Tensor,
+    similarity: Tensor,
+    outside: Tensor,
+    prior_uv: Tensor,
+    prior_sigma_px: Tensor,
+    stride: int,
+    view: PinholeView,
+) -> MatchField:
+    """Turn similarities into evidence ratios by Bayes' rule over {cells, outside}.
+
+    With q_i(c) the mass that the prior puts on cell c (sum s_i over the image, 1 - s_i outside), the posterior of the
+    true cell is q_i(c) exp(sim_i(c)) / Z_i. Dividing it by q_i gives the ratio that a pose likelihood needs: the
+    prior is then counted once for the pose and not once a point, and an uninformative point votes for nothing, also
+    at the border of the image.
+    """
+    log_u, log_v, log_outside = prior_mass(prior_uv, prior_sigma_px, similarity.shape[1:], stride)
+    inside = _LogSumExpUnderPrior.apply(similarity, log_u, log_v)
+    log_evidence = torch.logaddexp(inside, outside + log_outside)
+    return MatchField(
+        points=points,
+        scores=similarity,
+        outside_score=outside,
+        log_evidence=log_evidence,
+        overlap=(inside - log_evidence).exp(),
+        stride=stride,
+        view=view,
+    )
+
+
+def prior_mass(
+    uv: Tensor, sigma_px: Tensor, shape: torch.Size | tuple[int, int], stride: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log of the prior's mass: on every column (n, w), on every row (n, h), and outside the image (n,).
+
+    The mass of a cell is the product of its column's and its row's: Gaussian, separable in u and v.
+    """
+    h, w = shape
+    mean = (uv - (stride - 1) / 2) / stride
+    sigma = torch.hypot(sigma_px / stride, torch.full_like(sigma_px, _CELL_SIGMA))
+    log_u = _log_interval_mass(mean[:, 0:1], sigma[:, 0:1], w)
+    log_v = _log_interval_mass(mean[:, 1:2], sigma[:, 1:2], h)
+    inside = torch.logsumexp(log_u, dim=1) + torch.logsumexp(log_v, dim=1)
+    return log_u, log_v, torch.log1p(-inside.exp().clamp(max=0.999))
+
+
+def _log_interval_mass(mean: Tensor, sigma: Tensor, cells: int) -> Tensor:
+    # Density at the centre times the cell's width.
+    centres = torch.arange(cells, device=mean.device, dtype=mean.dtype)
+    return -0.5 * ((centres - mean) / sigma) ** 2 - torch.log(sigma) - 0.5 * math.log(2.0 * math.pi)
+
+
+class _LogSumExpUnderPrior(torch.autograd.Function):
+    """logsumexp over the cells of (similarity + log_u + log_v), in one buffer: the volume is the largest tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, similarity: Tensor, log_u: Tensor, log_v: Tensor) -> Tensor:
+        mass = similarity + log_u[:, None, :]
+        mass += log_v[:, :, None]
+        top = mass.amax(dim=(1, 2))
+        mass -= top[:, None, None]
+        total = mass.exp_().sum(dim=(1, 2))
+        ctx.save_for_backward(mass, total)
+        return top + total.log()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        mass, total = ctx.saved_tensors
+        return mass * (grad_outputs[0] / total)[:, None, None], None, None

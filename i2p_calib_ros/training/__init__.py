@@ -1,0 +1,1 @@
+"""Training: samples with known prior errors, losses, and a trainer that stops and resumes at any moment."""

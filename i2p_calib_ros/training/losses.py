@@ -1,0 +1,110 @@
+"""Losses: match cross entropy in both directions, overlap, auxiliary depth, and the Monte-Carlo KL on the pose."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.network.network import NetworkOutputs
+from i2p_calib_ros.posterior.dense import DenseLikelihood
+from i2p_calib_ros.posterior.match_field import MatchField, make_match_field, prior_mass
+from i2p_calib_ros.training.samples import TrainingSample
+
+_KL_SCALES = (0.03, 0.1, 0.3, 1.0)
+_POSITIVE_CELLS = 0.75
+
+
+def match_field_of(sample: TrainingSample, outputs: NetworkOutputs, stride: int) -> MatchField:
+    """The field over the prior camera frame's points."""
+    inputs = sample.inputs
+    return make_match_field(
+        inputs.query_xyz,
+        outputs.similarity(),
+        outputs.outside,
+        inputs.prior_uv,
+        inputs.prior_sigma_px,
+        stride,
+        inputs.view,
+    )
+
+
+def at_cells(maps: Tensor, cell: Tensor) -> Tensor:
+    """Bilinear values of maps (c, h, w) at cells (n, 2: column, row) -> (n, c)."""
+    h, w = maps.shape[1:]
+    size = torch.tensor([w - 1, h - 1], dtype=cell.dtype, device=cell.device)
+    grid = (cell * (2.0 / size) - 1.0).view(1, 1, -1, 2)
+    return F.grid_sample(maps[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[0, :, 0].t()
+
+
+def point_to_pixel(field: MatchField, outputs: NetworkOutputs, sample: TrainingSample) -> Tensor:
+    """Cross entropy of the true cell (or of "outside") under each point's match distribution, up to a constant."""
+    score = (at_cells(outputs.pixel_descriptor, sample.true_cell) * outputs.point_descriptor).sum(dim=1)
+    at_truth = torch.where(sample.visible, score, outputs.outside) - field.log_evidence
+    return -at_truth[sample.visible | sample.outside].mean()
+
+
+def pixel_to_point(
+    outputs: NetworkOutputs, sample: TrainingSample, stride: int, pixels: int, generator: torch.Generator
+) -> Tensor:
+    """Cross entropy of the true points of a cell among all query points, weighted by the prior."""
+    seen = torch.nonzero(sample.visible)[:, 0]
+    chosen = seen[torch.randperm(len(seen), generator=generator)[:pixels]]
+    h, w = outputs.pixel_overlap.shape
+    column = sample.true_cell[chosen, 0].round().long().clamp(0, w - 1)
+    row = sample.true_cell[chosen, 1].round().long().clamp(0, h - 1)
+    log_u, log_v, _ = prior_mass(sample.inputs.prior_uv, sample.inputs.prior_sigma_px, (h, w), stride)
+    logits = outputs.point_descriptor @ outputs.pixel_descriptor[:, row, column] + log_u[:, column] + log_v[:, row]
+    distance = (sample.true_cell[:, None] - torch.stack([column, row], dim=1)[None]).abs().amax(dim=2)
+    positive = (distance < _POSITIVE_CELLS) & sample.visible[:, None]
+    of_positives = torch.logsumexp(logits.masked_fill(~positive, -1e4), dim=0)
+    return (torch.logsumexp(logits, dim=0) - of_positives).mean()
+
+
+def overlap(outputs: NetworkOutputs, sample: TrainingSample) -> Tensor:
+    """Binary cross entropy: does a cell show a surface that the LiDAR sees?"""
+    known = ~sample.surface.isnan()
+    return F.binary_cross_entropy_with_logits(outputs.pixel_overlap[known], sample.surface[known])
+
+
+def depth(outputs: NetworkOutputs, sample: TrainingSample) -> Tensor:
+    """Mean absolute error of the log depth at the visible points."""
+    predicted = at_cells(outputs.log_depth[None], sample.true_cell)[:, 0]
+    return (predicted - sample.true_log_depth)[sample.visible].abs().mean().nan_to_num()
+
+
+def pose_kl(
+    field: MatchField,
+    sample: TrainingSample,
+    effective_points: Tensor,
+    poses: int,
+    rng: np.random.Generator,
+) -> Tensor:
+    """KL(truth || posterior) = -log p(T_true | frame), the normaliser by importance sampling (EPro-PnP, eq. 5-6).
+
+    The likelihood is the one that runs: random points, visible or not, tempered. The proposal is a mixture of
+    Gaussians about the truth at several scales of the prior (rotation and translation scaled independently, so that
+    some samples are nearly pure rotations or translations) and of the prior itself.
+    """
+    sigma = np.array([sample.spread.translation_m] * 3 + [sample.spread.rotation_rad] * 3)
+    scales = np.array([[t, t, t, r, r, r] for t in _KL_SCALES for r in _KL_SCALES])
+    T_true = sample.T_true_prior
+    means = np.zeros((len(scales) + 1, 6))
+    means[-1] = se3.log(se3.inverse(T_true))  # the prior's own pose, seen from the truth
+    stds = np.vstack([scales, np.ones((1, 6))]) * sigma
+    component = np.arange(poses) % len(means)
+    xi = means[component] + stds[component] * rng.standard_normal((poses, 6))
+    whitened = (xi[:, None] - means) / stds
+    log_component = -0.5 * (whitened**2).sum(-1) - np.log(stds).sum(-1)
+    log_proposal = np.logaddexp.reduce(log_component, axis=1) - math.log(len(means))
+
+    T = np.concatenate([T_true[None], se3.exp(xi) @ T_true])
+    log_prior = -0.5 * ((se3.log(T) / sigma) ** 2).sum(-1) - np.log(sigma).sum()
+    likelihood = DenseLikelihood(field, effective_points)
+    log_posterior = likelihood.log_likelihood(torch.from_numpy(T).float()) + torch.from_numpy(log_prior).float()
+    log_normaliser = torch.logsumexp(log_posterior[1:] - torch.from_numpy(log_proposal).float(), dim=0)
+    return log_normaliser - math.log(poses) - log_posterior[0]

@@ -1,0 +1,189 @@
+"""Training samples: a frame seen by a random virtual camera, a prior that is wrong by a known amount, and labels.
+
+The virtual camera (rotation, zoom, crop, flip) keeps the network from learning where the road usually is in one rig;
+the prior error covers all six degrees of freedom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from i2p_calib_ros.frames.frame import Frame
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.geometry.camera import Camera
+from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
+from i2p_calib_ros.geometry.visibility import visible_points
+from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.inputs import NetworkInputs, PriorSpread, prepare_inputs
+
+_VIEW_MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """Inputs, and the truth about them.
+
+    T_true_prior (4, 4): maps the prior camera frame to the true one. spread: the prior that the network is told.
+    For the query points: true_cell (q, 2) column and row in feature cells, true_log_depth (q,), visible (q,) and
+    outside (q,) masks (neither: occluded, ignored). surface (h, w): 1 where a cell shows a surface that the LiDAR
+    sees, 0 where not, NaN where unknown.
+    """
+
+    inputs: NetworkInputs
+    spread: PriorSpread
+    T_true_prior: NDArray[np.float64]
+    true_cell: Tensor
+    true_log_depth: Tensor
+    visible: Tensor
+    outside: Tensor
+    surface: Tensor
+
+
+def make_sample(
+    frame: Frame, T_camera_lidar: NDArray[np.float64], config: NetworkConfig, rng: np.random.Generator
+) -> TrainingSample:
+    """One augmented sample of `frame`, whose true extrinsic is `T_camera_lidar`."""
+    view, R_view_camera = random_view(frame.camera, config, rng)
+    renderer = ViewRenderer(frame.camera, view, R_view_camera)
+    image = renderer(frame.image)
+    T_view_camera = np.eye(4)
+    T_view_camera[:3, :3] = R_view_camera
+    xyz_true = se3.transform_points(T_view_camera @ T_camera_lidar, frame.xyz)
+    valid = renderer.valid
+    if rng.random() < 0.5:
+        image, valid = image[:, ::-1], valid[:, ::-1]
+        xyz_true = xyz_true * np.array([-1.0, 1.0, 1.0])
+        view = PinholeView(view.width, view.height, view.fx, view.fy, view.width - 1 - view.cx, view.cy)
+    image = jitter_image(image, rng)
+
+    surface = _surface_labels(xyz_true, valid, view, config.stride)
+    kept = _thin_cloud(frame.xyz, rng)
+    xyz_true = xyz_true[kept]
+    intensity = None if frame.intensity is None else _jitter_intensity(frame.intensity[kept], rng)
+
+    T_prior_true, spread = random_prior_error(rng)
+    xyz_prior = se3.transform_points(T_prior_true, xyz_true)
+    inputs = prepare_inputs(image, xyz_prior, intensity, view, spread, config, rng)
+    query = inputs.query_index.numpy()
+
+    uv, depth_m = view.project(xyz_true)
+    seen = visible_points(uv, depth_m, view.width, view.height)[query]
+    uv, depth_m = uv[query], depth_m[query]
+    inside = (depth_m > 0.1) & (np.abs(uv - (np.array([view.width, view.height]) - 1) / 2) < np.array([view.width, view.height]) / 2).all(1)
+    pixel = np.clip(np.where(inside[:, None], np.round(uv), 0), 0, [view.width - 1, view.height - 1]).astype(int)
+    cell = (uv - (config.stride - 1) / 2) / config.stride
+    return TrainingSample(
+        inputs=inputs,
+        spread=spread,
+        T_true_prior=se3.inverse(T_prior_true),
+        true_cell=torch.from_numpy(np.where(inside[:, None], cell, 0.0).astype(np.float32)),
+        true_log_depth=torch.from_numpy(np.log(np.maximum(depth_m, 0.1)).astype(np.float32)),
+        visible=torch.from_numpy(inside & seen & valid[pixel[:, 1], pixel[:, 0]]),
+        outside=torch.from_numpy(~inside),
+        surface=torch.from_numpy(surface),
+    )
+
+
+def random_view(
+    camera: Camera, config: NetworkConfig, rng: np.random.Generator
+) -> tuple[PinholeView, NDArray[np.float64]]:
+    """A virtual camera inside the real one's field of view, and its rotation R_view_camera (3, 3)."""
+    canonical = PinholeView.for_camera(
+        camera, pixels=config.view_pixels, multiple_of=_VIEW_MULTIPLE, max_fov_deg=config.view_max_fov_deg
+    )
+    if rng.random() < 0.25:
+        return canonical, np.eye(3)
+    pixels = config.view_pixels * rng.uniform(0.65, 1.05)
+    aspect = np.exp(rng.uniform(np.log(1.25), np.log(3.4)))
+    width, height = (
+        _VIEW_MULTIPLE * max(4, round(side / _VIEW_MULTIPLE)) for side in (np.sqrt(pixels * aspect), np.sqrt(pixels / aspect))
+    )
+    half_tan_u = canonical.width / 2 / canonical.fx * rng.uniform(0.55, 1.05)
+    half_tan_v = canonical.height / 2 / canonical.fy * 1.1
+    focal = max(width / 2 / half_tan_u, height / 2 / half_tan_v)
+    view = PinholeView(
+        width,
+        height,
+        focal,
+        focal,
+        (width - 1) / 2 + rng.uniform(-0.06, 0.06) * width,
+        (height - 1) / 2 + rng.uniform(-0.06, 0.06) * height,
+    )
+    # The further the view is zoomed in, the more it may look around without leaving the image.
+    free_u = np.rad2deg(np.arctan(canonical.width / 2 / canonical.fx) - np.arctan(width / 2 / focal))
+    free_v = np.rad2deg(np.arctan(canonical.height / 2 / canonical.fy) - np.arctan(height / 2 / focal))
+    yaw = rng.uniform(-1, 1) * (max(free_u, 0.0) + 4.0)
+    pitch = rng.uniform(-1, 1) * (max(free_v, 0.0) + 3.0)
+    roll = rng.normal(0.0, 4.0)
+    R = se3.exp(np.deg2rad(np.array([0.0, 0.0, 0.0, pitch, yaw, 0.0])))[:3, :3]
+    return view, se3.exp(np.deg2rad(np.array([0.0, 0.0, 0.0, 0.0, 0.0, roll])))[:3, :3] @ R
+
+
+def random_prior_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], PriorSpread]:
+    """T_prior_true (4, 4), uniform about every axis within bounds drawn from 0.5..10 deg and 2..50 cm."""
+    size = 1.0 if rng.random() < 0.3 else rng.random()
+    rotation_deg = 0.5 * (10.0 / 0.5) ** np.clip(size + rng.normal(0, 0.08), 0, 1)
+    translation_m = 0.02 * (0.5 / 0.02) ** np.clip(size + rng.normal(0, 0.08), 0, 1)
+    T_prior_true = se3.perturb(
+        np.eye(4), rng.uniform(-1, 1, 3) * rotation_deg, rng.uniform(-1, 1, 3) * translation_m
+    )
+    return T_prior_true, PriorSpread(np.deg2rad(rotation_deg) / np.sqrt(3), translation_m / np.sqrt(3))
+
+
+def jitter_image(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Exposure, white balance, gamma, grey, blur and noise."""
+    x = image.astype(np.float32) / 255.0
+    if rng.random() < 0.8:
+        x = np.clip(x, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.3)))
+        x = (x - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + np.float32(0.5 + rng.normal(0, 0.08))
+        x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
+    if rng.random() < 0.2:
+        x = np.repeat(x @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32), 3, axis=2)
+    if rng.random() < 0.2:
+        x = cv2.GaussianBlur(np.ascontiguousarray(x), (0, 0), rng.uniform(0.4, 1.2))
+    if rng.random() < 0.4:
+        x = x + rng.standard_normal(x.shape, dtype=np.float32) * np.float32(rng.uniform(0.005, 0.04))
+    return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+def _jitter_intensity(intensity: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating] | None:
+    if rng.random() < 0.2:
+        return None
+    return intensity + rng.normal(0, rng.uniform(0.0, 0.05), len(intensity))
+
+
+def _thin_cloud(xyz: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows that are kept: whole bands of elevation dropped like beams, or points dropped at random."""
+    choice = rng.random()
+    if choice < 0.4:
+        return np.arange(len(xyz))
+    if choice < 0.7:
+        return np.flatnonzero(rng.random(len(xyz)) < rng.uniform(0.3, 1.0))
+    elevation_deg = np.rad2deg(np.arctan2(xyz[:, 2], np.hypot(xyz[:, 0], xyz[:, 1])))
+    band_deg, period = rng.uniform(0.35, 0.6), rng.integers(2, 5)
+    return np.flatnonzero(np.floor(elevation_deg / band_deg + rng.random()) % period == 0)
+
+
+def _surface_labels(
+    xyz_true: NDArray[np.floating], valid: NDArray[np.bool_], view: PinholeView, stride: int
+) -> NDArray[np.float32]:
+    h, w = view.height // stride, view.width // stride
+    ahead = xyz_true[:, 2] > 0.5
+    uv, _ = view.project(xyz_true[ahead])
+    cell = np.floor((uv + 0.5) / stride).astype(int)
+    cell = cell[(cell >= 0).all(1) & (cell[:, 0] < w) & (cell[:, 1] < h)]
+    hit = np.zeros((h, w), dtype=np.uint8)
+    hit[cell[:, 1], cell[:, 0]] = 1
+    # Close the gaps between beams before calling a cell empty.
+    surface = cv2.morphologyEx(hit, cv2.MORPH_CLOSE, np.ones((5, 3), np.uint8)).astype(np.float32)
+    has_source = valid[stride // 2 :: stride, stride // 2 :: stride]
+    if hit.mean() < 0.15:  # a sparse cloud: an empty cell proves nothing
+        surface[surface == 0] = np.nan
+    surface[~has_source] = np.nan
+    return surface

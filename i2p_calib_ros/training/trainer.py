@@ -1,0 +1,274 @@
+"""The trainer: one single-threaded process a core, averaged gradients, a time budget, and a checkpoint to go on from.
+
+The learning rate follows the share of the time budget that is spent, over all runs of one checkpoint: a training that
+is stopped and resumed ends where an uninterrupted one would.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from i2p_calib_ros.errors import CalibrationInputError
+from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.sequence import SequenceFolder, iter_sequences
+from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.inputs import TooFewPoints
+from i2p_calib_ros.network.network import VoxelPointPixelNet
+from i2p_calib_ros.training import losses
+from i2p_calib_ros.training.samples import TrainingSample, make_sample
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a training run does. Sequences whose name starts with one of `hold_out` are never read."""
+
+    data: Path
+    run_dir: Path
+    hours: float
+    hold_out: tuple[str, ...]
+    processes: int = 2
+    samples_per_step: int = 4
+    learning_rate: float = 1.0e-3
+    weight_decay: float = 0.01
+    query_points: int = 640  # fewer than at run time: the similarity volume dominates the cost of a step
+    pose_loss_from: float = 0.12  # share of the budget after which the pose loss sets in: matching comes first
+    pose_weight: float = 0.12
+    pixel_to_point_weight: float = 0.5
+    overlap_weight: float = 0.2
+    depth_weight: float = 0.1
+    effective_points: float = 40.0
+    seed: int = 1
+    checkpoint_every_s: float = 240.0
+    bf16: bool = True
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+
+
+class CalibrationModel(torch.nn.Module):
+    """The network and the effective number of points of its likelihood, which the pose KL calibrates."""
+
+    def __init__(self, config: NetworkConfig, effective_points: float) -> None:
+        super().__init__()
+        self.network = VoxelPointPixelNet(config)
+        self.log_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
+
+
+class FramePool:
+    """Random frames of the training sequences, decoded once and kept in memory.
+
+    Sequences are drawn by the cube root of their length: many frames of one drive are worth less than a new scene.
+    """
+
+    def __init__(self, data: Path, hold_out: tuple[str, ...]) -> None:
+        self.sequences = [s for s in iter_sequences(data) if not s.name.startswith(hold_out)]
+        if not self.sequences:
+            raise CalibrationInputError(f"no training sequence under {data}: expected folders with a sequence.json")
+        weight = np.cbrt([len(s) for s in self.sequences])
+        self._share = weight / weight.sum()
+        self._frames: dict[tuple[int, int], Frame | None] = {}
+
+    def draw(self, rng: np.random.Generator) -> tuple[SequenceFolder, Frame]:
+        while True:
+            s = int(rng.choice(len(self.sequences), p=self._share))
+            i = int(rng.integers(len(self.sequences[s])))
+            if (s, i) not in self._frames:
+                try:
+                    self._frames[s, i] = self.sequences[s].load(i)
+                except FrameRejected:
+                    self._frames[s, i] = None
+            frame = self._frames[s, i]
+            if frame is not None:
+                return self.sequences[s], frame
+
+
+def train(settings: TrainingSettings) -> Path:
+    """Run (or go on with) the training in `settings.run_dir`; returns the checkpoint's path."""
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    if settings.processes == 1:
+        _worker(0, settings, None)
+    else:
+        store = settings.run_dir / f"rendezvous_{os.getpid()}"
+        mp.spawn(_worker, args=(settings, store), nprocs=settings.processes)
+        store.unlink(missing_ok=True)
+    return settings.run_dir / "checkpoint.pt"
+
+
+def sample_loss(
+    model: CalibrationModel,
+    sample: TrainingSample,
+    settings: TrainingSettings,
+    with_pose: bool,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+) -> tuple[Tensor, dict[str, float]]:
+    """Weighted sum of all losses of one sample, and each loss by name."""
+    stride = settings.network.stride
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bf16):
+        outputs = model.network(sample.inputs)
+    match_field = losses.match_field_of(sample, outputs, stride)
+    terms = {
+        "match": (1.0, losses.point_to_pixel(match_field, outputs, sample)),
+        "reverse": (settings.pixel_to_point_weight, losses.pixel_to_point(outputs, sample, stride, 256, generator)),
+        "overlap": (settings.overlap_weight, losses.overlap(outputs, sample)),
+        "depth": (settings.depth_weight, losses.depth(outputs, sample)),
+    }
+    if with_pose:
+        kl = losses.pose_kl(match_field, sample, model.log_effective_points.exp(), poses=153, rng=rng)
+        terms["pose"] = (settings.pose_weight, kl)
+    total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+    return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
+
+
+def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:
+    torch.set_num_threads(1)
+    if store is not None:
+        dist.init_process_group(
+            "gloo", init_method=f"file://{store.resolve()}", rank=rank, world_size=settings.processes
+        )
+    torch.manual_seed(settings.seed)
+    model = CalibrationModel(settings.network, settings.effective_points)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98)
+    )
+    state = _resume(settings, model, optimizer)
+    rng = np.random.default_rng([settings.seed, rank, state["steps"]])
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    pool = FramePool(settings.data, settings.hold_out)
+    sampling = settings.network.model_copy(update={"query_points": settings.query_points})
+    per_process = max(1, settings.samples_per_step // settings.processes)
+    budget_s = settings.hours * 3600.0
+    last_save = time.monotonic()
+    means: dict[str, float] = {}
+    log = (settings.run_dir / "log.jsonl").open("a") if rank == 0 else None
+    with Progress(
+        TextColumn("[bold]train"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), disable=rank != 0
+    ) as progress:
+        bar = progress.add_task("starting", total=budget_s, completed=state["seconds"])
+        while state["seconds"] < budget_s:
+            started = time.monotonic()
+            done = state["seconds"] / budget_s
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * _schedule(done, state["steps"])
+            optimizer.zero_grad(set_to_none=True)
+            values = [
+                _backward_one(model, pool, sampling, settings, done >= settings.pose_loss_from, generator, rng, per_process)
+                for _ in range(per_process)
+            ]
+            _average_gradients(model, settings.processes)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+            optimizer.step()
+            state["steps"] += 1
+            state["samples"] += per_process * settings.processes
+            state["seconds"] = _shared_clock(state["seconds"] + time.monotonic() - started, settings.processes)
+            for terms in values:
+                for name, value in terms.items():
+                    means[name] = 0.99 * means.get(name, value) + 0.01 * value
+            if rank == 0 and log is not None and state["steps"] % 25 == 0:
+                record = {**state, "effective_points": math.exp(model.log_effective_points.item()), **means}
+                log.write(json.dumps(record) + "\n")
+                log.flush()
+                text = f"{state['samples']} samples  " + "  ".join(f"{k} {v:.3f}" for k, v in means.items())
+                progress.update(bar, completed=state["seconds"], description=text)
+            if rank == 0 and time.monotonic() - last_save > settings.checkpoint_every_s:
+                _save(settings, model, optimizer, state)
+                last_save = time.monotonic()
+    if rank == 0:
+        _save(settings, model, optimizer, state)
+    if store is not None:
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def _backward_one(
+    model: CalibrationModel,
+    pool: FramePool,
+    sampling: NetworkConfig,
+    settings: TrainingSettings,
+    with_pose: bool,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+    divide_by: int,
+) -> dict[str, float]:
+    while True:
+        sequence, frame = pool.draw(rng)
+        try:
+            sample = make_sample(frame, sequence.initial_extrinsic(), sampling, rng)
+        except TooFewPoints:
+            continue
+        if int(sample.visible.sum()) < 32:
+            continue
+        loss, terms = sample_loss(model, sample, settings, with_pose, generator, rng)
+        if not bool(torch.isfinite(loss)):
+            continue
+        (loss / divide_by).backward()  # type: ignore[no-untyped-call]
+        return terms
+
+
+def _schedule(done: float, steps: int) -> float:
+    warm_up = min(1.0, (steps + 1) / 100)
+    return warm_up * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0))))
+
+
+def _average_gradients(model: torch.nn.Module, processes: int) -> None:
+    if processes == 1:
+        return
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters()]
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    dist.all_reduce(flat)
+    flat /= processes
+    for p, part in zip(model.parameters(), flat.split([g.numel() for g in gradients]), strict=True):
+        p.grad = part.view_as(p)
+
+
+def _shared_clock(seconds: float, processes: int) -> float:
+    # Every process must leave the loop at the same step.
+    if processes == 1:
+        return seconds
+    clock = torch.tensor([seconds], dtype=torch.float64)
+    dist.broadcast(clock, 0)
+    return float(clock)
+
+
+def _resume(settings: TrainingSettings, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    path = settings.run_dir / "checkpoint.pt"
+    if not path.is_file():
+        return {"steps": 0, "samples": 0, "seconds": 0.0}
+    checkpoint = torch.load(path, weights_only=True)
+    if checkpoint["network"] != settings.network.model_dump(mode="json"):
+        raise CalibrationInputError(
+            f"{path} was trained with another network configuration; give another --run folder or the same settings"
+        )
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    state: dict[str, Any] = checkpoint["state"]
+    return state
+
+
+def _save(
+    settings: TrainingSettings, model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    path = settings.run_dir / "checkpoint.pt"
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "state": dict(state),
+            "network": settings.network.model_dump(mode="json"),
+            "hold_out": list(settings.hold_out),
+        },
+        partial,
+    )
+    partial.replace(path)
