@@ -76,19 +76,25 @@ class Frame:
     ) -> Frame:
         """Drop the points without a return and check the rest; `FrameRejected` when too few is left."""
         keep = has_return(xyz)
+        dropped = int(keep.size - np.count_nonzero(keep))
+        if dropped:
+            xyz = xyz[keep]
+            intensity = None if intensity is None else intensity[keep]
+            ring = None if ring is None else ring[keep]
+            time_offset_s = None if time_offset_s is None else time_offset_s[keep]
 
         frame = cls(
             image=image,
-            xyz=np.ascontiguousarray(xyz[keep], dtype=np.float32),
-            intensity=None if intensity is None else intensity[keep],
+            xyz=np.ascontiguousarray(xyz, dtype=np.float32),
+            intensity=intensity,
             camera=camera,
             image_stamp_ns=int(image_stamp_ns),
             cloud_stamp_ns=int(cloud_stamp_ns),
             camera_frame_id=camera_frame_id,
             lidar_frame_id=lidar_frame_id,
-            ring=None if ring is None else ring[keep],
-            time_offset_s=None if time_offset_s is None else time_offset_s[keep],
-            dropped_points=int(keep.size - np.count_nonzero(keep)),
+            ring=ring,
+            time_offset_s=time_offset_s,
+            dropped_points=dropped,
             encoded_image=encoded_image,
         )
         frame.check(min_points)
@@ -120,5 +126,5 @@ class Frame:
 def has_return(xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Mask (n,) of the points xyz (n, 3) that are finite and not at the sensor origin."""
     # Comparing the sum of squares with a bound is False for NaN and infinity alike.
-    squared: NDArray[np.float64] = np.einsum("ij,ij->i", xyz, xyz, dtype=np.float64)
+    squared: NDArray[np.floating] = np.einsum("ij,ij->i", xyz, xyz)
     return (squared > NO_RETURN_RANGE_M**2) & (squared < np.inf)

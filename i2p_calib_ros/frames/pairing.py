@@ -102,7 +102,8 @@ class StampPairer(Generic[PayloadT]):
     def _stamp_distances(self) -> NDArray[np.int64]:
         images = np.array([image.stamp_ns for image in self._images], np.int64)
         clouds = np.array([cloud.stamp_ns for cloud in self._clouds], np.int64)
-        return np.abs(images[:, None] - clouds[None, :])
+        apart: NDArray[np.int64] = np.abs(images[:, None] - clouds[None, :])
+        return apart
 
     @staticmethod
     def _ripe(messages: list[Stamped[PayloadT]], received_before_ns: int | None) -> NDArray[np.bool_]:

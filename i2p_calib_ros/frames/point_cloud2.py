@@ -83,7 +83,7 @@ def scale_intensity(values: NDArray[Any]) -> NDArray[np.float32]:
     if values.dtype.itemsize == 1 or (1 < largest <= 255) or (values.dtype.kind != "f" and largest <= 1):
         scaled /= np.float32(255)
     elif largest > 255:
-        scaled /= np.float32(max(np.percentile(scaled, 99), 255))
+        scaled /= np.float32(max(float(np.percentile(scaled, 99)), 255.0))
         np.minimum(scaled, 1, out=scaled)
     return scaled
 
