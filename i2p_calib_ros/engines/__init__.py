@@ -1,0 +1,1 @@
+"""Engines run a trained network: a model file in, match fields out."""

@@ -1,0 +1,38 @@
+"""PyTorch engine: runs the network on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+import torch
+
+from i2p_calib_ros.engines.model_file import LoadedModel, default_device
+from i2p_calib_ros.network.inputs import NetworkInputs
+from i2p_calib_ros.posterior.match_field import MatchField, make_match_field
+
+
+class TorchEngine:
+    """`match_field(inputs, points)` for a loaded model.
+
+    bf16 is used where the processor has it (`device` None picks CUDA if there is one).
+    """
+
+    def __init__(self, model: LoadedModel, device: str | None = None) -> None:
+        self.card = model.card
+        self.device = torch.device(device or default_device())
+        self.network = model.network.to(self.device)
+        self.reduced_precision = self.device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+    @torch.inference_mode()
+    def match_field(self, inputs: NetworkInputs, points: torch.Tensor) -> MatchField:
+        """The match field of one frame; `points` (q, 3) are the query points in the frame that poses map from."""
+        inputs = inputs.to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.reduced_precision):
+            outputs = self.network(inputs)
+        return make_match_field(
+            points.to(self.device),
+            outputs.similarity(),
+            outputs.outside,
+            inputs.prior_uv,
+            inputs.prior_sigma_px,
+            self.card.network.stride,
+            inputs.view,
+        )

@@ -1,0 +1,49 @@
+"""A training run's checkpoint as a model file: the card and the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from i2p_calib_ros.engines.model_file import LikelihoodConfig, ModelCard, WeightsFile
+from i2p_calib_ros.errors import CalibrationInputError
+from i2p_calib_ros.network.config import NetworkConfig
+
+_NETWORK = "network."
+
+
+def export_model(run: Path, name: str, out_dir: Path, *, description: str, licence: str) -> Path:
+    """Write `models/NAME.yaml` and `weights/NAME.safetensors` (float16) below `out_dir`; returns the card's path."""
+    checkpoint_path = run / "checkpoint.pt"
+    if not checkpoint_path.is_file():
+        raise CalibrationInputError(f"no checkpoint at {checkpoint_path}; start one with `i2p-calib train --run {run}`")
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
+    state = checkpoint["model"]
+    tensors = {k.removeprefix(_NETWORK): v.half().contiguous() for k, v in state.items() if k.startswith(_NETWORK)}
+    weights = out_dir / "weights" / f"{name}.safetensors"
+    card_path = out_dir / "models" / f"{name}.yaml"
+    for folder in (weights.parent, card_path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, weights)
+    progress = checkpoint["state"]
+    card = ModelCard(
+        name=name,
+        description=description,
+        licence=licence,
+        network=NetworkConfig.model_validate(checkpoint["network"]),
+        likelihood=LikelihoodConfig(effective_points=round(math.exp(float(state["log_effective_points"])), 2)),
+        weights=WeightsFile(file=weights.name, sha256=hashlib.sha256(weights.read_bytes()).hexdigest()),
+        training={
+            "samples": progress["samples"],
+            "steps": progress["steps"],
+            "hours": round(progress["seconds"] / 3600.0, 2),
+            "held_out": checkpoint["hold_out"],
+        },
+    )
+    card_path.write_text(yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, width=110))
+    return card_path

@@ -1,0 +1,107 @@
+"""Match fields and the dense likelihood: Bayes' rule, the border, and a case with a known answer."""
+
+import numpy as np
+import pytest
+import torch
+
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.geometry.view import PinholeView
+from i2p_calib_ros.posterior.amis import sample_posterior
+from i2p_calib_ros.posterior.dense import DenseLikelihood
+from i2p_calib_ros.posterior.match_field import make_match_field, prior_mass
+from i2p_calib_ros.posterior.prior import PosePrior
+
+VIEW = PinholeView(256, 160, 180.0, 180.0, 127.5, 79.5)
+STRIDE = 4
+T_TRUE = se3.exp(np.array([0.1, -0.2, 0.3, 0.02, -0.03, 0.01]))
+
+
+def scene(n=200, seed=0):
+    """Points in a source frame whose projections under T_TRUE spread over the view."""
+    rng = np.random.default_rng(seed)
+    depth = rng.uniform(4, 40, n)
+    uv = rng.uniform([10, 10], [VIEW.width - 10, VIEW.height - 10], (n, 2))
+    xyz = np.column_stack([(uv - [VIEW.cx, VIEW.cy]) / VIEW.fx * depth[:, None], depth])
+    return se3.transform_points(se3.inverse(T_TRUE), xyz), uv
+
+
+def gaussian_similarity(uv, sigma_cells):
+    """A peak at uv for every point: the log density of a network that is sigma_cells sure."""
+    centre = (uv - (STRIDE - 1) / 2) / STRIDE
+    rows, columns = np.mgrid[: VIEW.height // STRIDE, : VIEW.width // STRIDE]
+    squared = (columns - centre[:, 0, None, None]) ** 2 + (rows - centre[:, 1, None, None]) ** 2
+    return torch.from_numpy(-0.5 * squared / sigma_cells**2).float()
+
+
+def field_of(similarity, uv, points, outside=0.0, sigma_px=40.0):
+    n = len(uv)
+    return make_match_field(
+        torch.from_numpy(points).float(),
+        similarity,
+        torch.full((n,), outside),
+        torch.from_numpy(uv).float(),
+        torch.full((n, 2), sigma_px),
+        STRIDE,
+        VIEW,
+    )
+
+
+def test_prior_mass_inside_and_outside_adds_to_one():
+    uv = torch.tensor([[128.0, 80.0], [2.0, 80.0], [-100.0, 300.0], [255.0, 159.0]])
+    log_u, log_v, log_outside = prior_mass(uv, torch.full((4, 2), 12.0), (40, 64), STRIDE)
+    inside = log_u.exp().sum(1) * log_v.exp().sum(1)
+    np.testing.assert_allclose(inside + log_outside.exp(), 1.0, atol=2e-3)
+    assert inside[0] > 0.99 and 0.4 < inside[1] < 0.7 and inside[2] < 1e-3 and 0.2 < inside[3] < 0.35
+
+
+def test_an_uninformative_field_votes_for_no_pose_not_even_at_the_border():
+    points, uv = scene()
+    field = field_of(torch.zeros(len(uv), 40, 64), uv, points)
+    poses = torch.from_numpy(PosePrior.from_spread(T_TRUE, 10.0, 1.0).sample(np.random.default_rng(0), 50)).float()
+    votes = DenseLikelihood(field, effective_points=40.0).log_likelihood(poses)
+    assert votes.abs().max() < 0.05
+
+
+def test_overlap_is_the_posterior_probability_of_being_in_the_image():
+    points, uv = scene(2)
+    uv = np.array([[128.0, 80.0], [0.0, 80.0]])
+    flat = field_of(torch.zeros(2, 40, 64), uv, points, outside=0.0, sigma_px=20.0)
+    assert flat.overlap[0] > 0.99 and flat.overlap[1] == pytest.approx(0.5, abs=0.05)
+    gone = field_of(torch.zeros(2, 40, 64), uv, points, outside=4.0, sigma_px=20.0)
+    assert gone.overlap[1] < 0.05
+
+
+def test_scores_are_sampled_where_the_point_projects():
+    points, uv = scene(50)
+    similarity = gaussian_similarity(uv, 2.0)
+    field = field_of(similarity, uv, points)
+    score = DenseLikelihood(field, 1.0, floor=1e-6).point_log_likelihoods(torch.from_numpy(T_TRUE)[None].float())[:, 0]
+    # At the peak a bilinear sample misses at most the curvature over half a cell.
+    torch.testing.assert_close(score, -field.log_evidence, atol=0.1, rtol=0.02)
+
+
+def test_no_point_votes_by_more_than_the_floor_and_poses_behind_count_as_outside():
+    points, uv = scene(50)
+    field = field_of(gaussian_similarity(uv, 0.5), uv, points, outside=-50.0)
+    behind = np.diag([1.0, -1.0, -1.0, 1.0]) @ T_TRUE
+    votes = DenseLikelihood(field, 1.0, floor=0.02).point_log_likelihoods(torch.from_numpy(behind)[None].float())
+    torch.testing.assert_close(votes, torch.full_like(votes, float(np.log(0.02))))
+
+
+def test_posterior_finds_the_pose_with_an_honest_covariance():
+    points, uv = scene(300, seed=4)
+    rng = np.random.default_rng(7)
+    sigma_cells = 1.5
+    inside = []
+    for trial in range(12):
+        seen = uv + rng.normal(0, sigma_cells * STRIDE, uv.shape)
+        likelihood = DenseLikelihood(field_of(gaussian_similarity(seen, sigma_cells), uv, points), len(uv), floor=1e-4)
+        start = se3.perturb(T_TRUE, rng.uniform(-4, 4, 3), rng.uniform(-0.3, 0.3, 3))
+        posterior = sample_posterior(
+            likelihood.log_likelihood, PosePrior.from_spread(start, 2.5, 0.2), seed=trial
+        )
+        error = se3.pose_error(posterior.T_mean, T_TRUE)
+        assert error.rotation_deg < 1.5 and error.translation_m < 0.4
+        inside.append(float(posterior.mahalanobis(T_TRUE)) ** 2)
+    # Chi-square with 6 degrees of freedom: mean 6, and the mean of 12 has standard deviation 1.
+    assert 3.0 < np.mean(inside) < 9.5
