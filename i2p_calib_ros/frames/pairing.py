@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -47,24 +47,26 @@ class StampPairer(Generic[PayloadT]):
         self._images: list[Stamped[PayloadT]] = []
         self._clouds: list[Stamped[PayloadT]] = []
         self._pending_bytes = 0
+        self._now_ns = 0
 
     def add_image(self, image: Stamped[PayloadT]) -> Iterator[Pair[PayloadT]]:
         """Take an image; yields the (image, cloud) pairs that are decided now."""
-        self._images.append(image)
-        yield from self._added(image)
+        yield from self._add(image, self._images)
 
     def add_cloud(self, cloud: Stamped[PayloadT]) -> Iterator[Pair[PayloadT]]:
         """Take a cloud; yields the (image, cloud) pairs that are decided now."""
-        self._clouds.append(cloud)
-        yield from self._added(cloud)
+        yield from self._add(cloud, self._clouds)
 
     def flush(self) -> Iterator[Pair[PayloadT]]:
         """The pairs among what is still pending; nothing more will come."""
         yield from self._decide(received_before_ns=None)
 
-    def _added(self, message: Stamped[PayloadT]) -> Iterator[Pair[PayloadT]]:
+    def _add(self, message: Stamped[PayloadT], queue: list[Stamped[PayloadT]]) -> Iterator[Pair[PayloadT]]:
+        # Reception times may stand still or, from one file to the next, go back; arrival does not.
+        self._now_ns = max(self._now_ns + 1, message.received_ns)
+        queue.append(replace(message, received_ns=self._now_ns))
         self._pending_bytes += message.size
-        yield from self._decide(message.received_ns - MAX_DELAY_NS)
+        yield from self._decide(self._now_ns - MAX_DELAY_NS)
 
         pending = [*self._images, *self._clouds]
         if self._pending_bytes > MAX_PENDING_BYTES or len(pending) > MAX_PENDING_MESSAGES:

@@ -131,7 +131,7 @@ class Recording:
         for index in range(frames):
             stamp_ns = START_NS + index * PERIOD_NS
             self.add(f"{camera}/camera_info", camera_info(stamp_ns))
-            self.add(f"{camera}/image_raw", image(stamp_ns, fill=index))
+            self.add(f"{camera}/image_raw", image(stamp_ns, fill=index % 256))
             self.add(points, cloud(stamp_ns + 1_000_000))
         return self
 
