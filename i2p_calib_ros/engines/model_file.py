@@ -28,7 +28,9 @@ class LikelihoodConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     effective_points: float = Field(gt=0, description="independent points that all query points count for")
-    floor: float = Field(0.02, gt=0, lt=1, description="share of points whose match field is taken to say nothing")
+    floor: float = Field(
+        0.02, gt=0, lt=1, description="share of points whose match field is taken to say nothing"
+    )
 
 
 class WeightsFile(BaseModel):
@@ -65,7 +67,9 @@ class LoadedModel:
 
 def share_folders() -> list[Path]:
     """Where `models/` and `weights/` may be: the source tree, an installed prefix, a ROS workspace."""
-    prefixes = [Path(sys.prefix)] + [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    prefixes = [Path(sys.prefix)] + [
+        Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p
+    ]
     return [Path(__file__).parents[2]] + [prefix / "share" / "i2p_calib_ros" for prefix in prefixes]
 
 
@@ -119,7 +123,9 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> LoadedModel:
         network = VoxelPointPixelNet(card.network)
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except (SafetensorError, RuntimeError) as error:
-        raise CalibrationInputError(f"{weights_path} does not hold the network that {path.name} describes: {error}") from error
+        raise CalibrationInputError(
+            f"{weights_path} does not hold the network that {path.name} describes: {error}"
+        ) from error
     return LoadedModel(card, network.eval())
 
 

@@ -20,6 +20,12 @@ class TorchEngine:
         self.device = torch.device(device or default_device())
         self.network = model.network.to(self.device)
         self.reduced_precision = self.device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        kind = (
+            torch.cuda.get_device_name(self.device)
+            if self.device.type == "cuda"
+            else f"{torch.get_num_threads()} threads"
+        )
+        self.description = f"PyTorch {torch.__version__}, {self.device.type}, {kind}"
 
     @torch.inference_mode()
     def match_field(self, inputs: NetworkInputs, points: torch.Tensor) -> MatchField:

@@ -35,10 +35,11 @@ class _Attend(nn.Module):
         self.norm_source = nn.LayerNorm(width)
         self.out = nn.Linear(width, width)
         self.norm_feed = nn.LayerNorm(width)
-        self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        for last in (self.out, self.feed[2]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        last = nn.Linear(2 * width, width)
+        self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), last)
+        for layer in (self.out, last):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, x_position: Tensor, source: Tensor, source_position: Tensor) -> Tensor:
         query = self.query(self.norm_query(x) + x_position)

@@ -14,7 +14,7 @@ from i2p_calib_ros.geometry.view import PinholeView
 from i2p_calib_ros.geometry.visibility import visible_points
 from i2p_calib_ros.network.config import NetworkConfig
 from i2p_calib_ros.network.voxel_branch import SparseLevel
-from i2p_calib_ros.network.voxel_grid import build_pyramid
+from i2p_calib_ros.network.voxel_grid import VoxelLevel, build_pyramid
 
 VOXEL_FEATURES = 14
 NEIGHBOUR_FEATURES = 10
@@ -59,12 +59,11 @@ class NetworkInputs:
 
     def to(self, device: torch.device | str) -> NetworkInputs:
         moved: dict[str, object] = {
-            f.name: value.to(device) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
+            f.name: value.to(device)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
         }
-        moved["levels"] = [
-            SparseLevel(*(t if t is None else t.to(device) for t in (level.neighbours, level.children, level.slot)))
-            for level in self.levels
-        ]
+        moved["levels"] = [level.to(device) for level in self.levels]
         return replace(self, **moved)  # type: ignore[arg-type]
 
 
@@ -86,11 +85,13 @@ def prepare_inputs(
     if len(kept) > config.max_cloud_points:
         kept = np.sort(rng.choice(kept, config.max_cloud_points, replace=False))
     if len(kept) < 4 * config.neighbours:
-        raise TooFewPoints(f"{len(kept)} points lie in or near the view; at least {4 * config.neighbours} are needed")
+        raise TooFewPoints(
+            f"{len(kept)} points lie in or near the view; at least {4 * config.neighbours} are needed"
+        )
     xyz = np.asarray(xyz_prior[kept], dtype=np.float32)
     ranked, known = _rank_intensity(intensity, kept)
     uv, depth_m = view.project(xyz)
-    uv, log_depth = uv.astype(np.float32), np.log(depth_m.astype(np.float32))
+    log_depth = np.log(depth_m).astype(np.float32)
 
     perspective = np.column_stack(
         [uv / config.voxel_size_px, log_depth[:, None] / config.voxel_size_log_depth]
@@ -111,16 +112,13 @@ def prepare_inputs(
         view=view,
         image=normalise_image(image),
         voxel_features=torch.from_numpy(voxel_features),
-        levels=[
-            SparseLevel(*(None if t is None else torch.from_numpy(t) for t in (lv.neighbours, lv.children, lv.slot)))  # type: ignore[arg-type]
-            for lv in pyramid.levels
-        ],
+        levels=[SparseLevel.of(level) for level in pyramid.levels],
         coarse_uv=torch.from_numpy(coarse_uv),
         query_xyz=torch.from_numpy(xyz[query]),
         query_index=torch.from_numpy(kept[query]),
         query_voxel=torch.from_numpy(voxel[query]),
         neighbours=torch.from_numpy(neighbours),
-        prior_uv=torch.from_numpy(uv[query]),
+        prior_uv=torch.from_numpy(uv[query].astype(np.float32)),
         prior_sigma_px=torch.from_numpy(prior_sigma_px(xyz[query], view, spread)),
     )
 
@@ -143,9 +141,7 @@ def prior_sigma_px(xyz: NDArray[np.floating], view: PinholeView, spread: PriorSp
     return np.sqrt(np.column_stack([var_u * view.fx**2, var_v * view.fy**2])).astype(np.float32)
 
 
-def _near_view(
-    xyz: NDArray[np.floating], view: PinholeView, spread: PriorSpread
-) -> NDArray[np.bool_]:
+def _near_view(xyz: NDArray[np.floating], view: PinholeView, spread: PriorSpread) -> NDArray[np.bool_]:
     z = xyz[:, 2]
     ahead = (z > _MIN_DEPTH_M) & (z < _MAX_DEPTH_M)
     reach = np.sqrt(3.0) * (spread.rotation_rad + spread.translation_m / 8.0)
@@ -184,12 +180,12 @@ def _voxel_features(
     def mean(values: NDArray[np.floating]) -> NDArray[np.float32]:
         return (np.bincount(voxel, weights=values, minlength=n_voxels) / count).astype(np.float32)
 
-    def deviation(values: NDArray[np.floating], means: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.sqrt(mean((values - means[voxel]) ** 2))
+    def deviation(values: NDArray[np.floating], means: NDArray[np.floating]) -> NDArray[np.float32]:
+        return np.sqrt(mean((values - means[voxel]) ** 2)).astype(np.float32)
 
     offset = coordinates - np.floor(coordinates) - 0.5
     mean_intensity, mean_log_depth, mean_y = mean(intensity), mean(log_depth), mean(xyz[:, 1])
-    columns = [mean(offset[:, axis]) for axis in range(3)]
+    columns: list[NDArray[np.floating]] = [mean(offset[:, axis]) for axis in range(3)]
     columns += [deviation(offset[:, axis], columns[axis]) for axis in range(3)]
     columns += [
         np.log(count) / 2.0,
@@ -204,16 +200,17 @@ def _voxel_features(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _coarse_positions(levels: list, voxel: NDArray[np.int64], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+def _coarse_positions(levels: list[VoxelLevel], voxel: NDArray[np.int64], uv: NDArray[np.floating]) -> NDArray[np.float32]:
     """Mean view position (pixels) of the points of every coarsest voxel."""
     row = voxel
-    for level in levels[:-1]:
-        row = level.slot[row] // 8
+    for level in levels:
+        if level.slot is not None:
+            row = level.slot[row] // 8
     n = len(levels[-1].cells)
     count = np.bincount(row, minlength=n)
-    return np.column_stack([np.bincount(row, weights=uv[:, axis], minlength=n) / count for axis in (0, 1)]).astype(
-        np.float32
-    )
+    return np.column_stack(
+        [np.bincount(row, weights=uv[:, axis], minlength=n) / count for axis in (0, 1)]
+    ).astype(np.float32)
 
 
 def _neighbour_features(

@@ -52,7 +52,9 @@ class VoxelPointPixelNet(nn.Module):
         self.pixel_branch = PixelBranch(config.pixel_widths)
         self.voxel_branch = VoxelBranch(VOXEL_FEATURES, config.voxel_widths)
         self.point_branch = PointBranch(NEIGHBOUR_FEATURES, config.point_width)
-        self.mixer = CrossModalMixer(coarse_pixel, coarse_voxel, config.attention_width, config.attention_layers)
+        self.mixer = CrossModalMixer(
+            coarse_pixel, coarse_voxel, config.attention_width, config.attention_layers
+        )
         point_in = self.voxel_branch.out_width + config.point_width
         self.pixel_descriptor = nn.Conv2d(pixel_width, config.descriptor, 1)
         self.point_norm = RowNorm(point_in)
@@ -62,8 +64,8 @@ class VoxelPointPixelNet(nn.Module):
         )
         self.point_outside = mlp(point_in + coarse_pixel, 64, 1)
         self.depth = nn.Conv2d(pixel_width, 1, 1)
-        nn.init.zeros_(self.point_outside[-1].weight)
-        nn.init.zeros_(self.point_outside[-1].bias)
+        for parameter in self.point_outside[-1].parameters():
+            nn.init.zeros_(parameter)  # an untrained head leaves the overlap to the prior
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
     def forward(self, inputs: NetworkInputs) -> NetworkOutputs:
@@ -72,17 +74,23 @@ class VoxelPointPixelNet(nn.Module):
             inputs.image.contiguous(memory_format=torch.channels_last)
         )
         coarse_voxels, voxel_skips = self.voxel_branch.encode(inputs.voxel_features, inputs.levels)
-        coarse_pixels, coarse_voxels = self._mix(coarse_pixels, coarse_voxels, inputs.coarse_uv, (view.width, view.height))
+        coarse_pixels, coarse_voxels = self._mix(
+            coarse_pixels, coarse_voxels, inputs.coarse_uv, (view.width, view.height)
+        )
         pixels = self.pixel_branch.decode(coarse_pixels, pixel_skips)
         voxels = self.voxel_branch.decode(coarse_voxels, voxel_skips, inputs.levels)
-        points = torch.cat([voxels[inputs.query_voxel], self.point_branch(inputs.neighbours).to(voxels.dtype)], dim=1)
+        points = torch.cat(
+            [voxels[inputs.query_voxel], self.point_branch(inputs.neighbours).to(voxels.dtype)], dim=1
+        )
         points = self.point_norm(points)
 
         pixel_descriptor = F.normalize(self.pixel_descriptor(pixels)[0].float(), dim=0)
         point_descriptor = F.normalize(self.point_descriptor(points).float(), dim=1)
         all_voxels = coarse_voxels.mean(dim=0)[None, :, None, None].expand(-1, -1, *pixels.shape[-2:])
         all_pixels = coarse_pixels.mean(dim=(2, 3)).expand(len(points), -1)
-        pixel_overlap = self.pixel_overlap(torch.cat([pixels, all_voxels.to(pixels.dtype)], dim=1))[0, 0].float()
+        pixel_overlap = self.pixel_overlap(torch.cat([pixels, all_voxels.to(pixels.dtype)], dim=1))[
+            0, 0
+        ].float()
         outside = self.point_outside(torch.cat([points, all_pixels.to(points.dtype)], dim=1))[:, 0].float()
         # Temperature and overlap ride in the descriptors, so that one matrix product makes the whole volume.
         point_descriptor = point_descriptor * self.log_scale.exp()

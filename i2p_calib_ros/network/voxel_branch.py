@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from i2p_calib_ros.network.layers import RowNorm
 from i2p_calib_ros.network.sparse_conv import DownConv, SubmanifoldConv, UpConv
+from i2p_calib_ros.network.voxel_grid import VoxelLevel
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,17 @@ class SparseLevel:
     neighbours: Tensor
     children: Tensor | None
     slot: Tensor | None
+
+    @classmethod
+    def of(cls, level: VoxelLevel) -> SparseLevel:
+        """The tables of a grid level."""
+        children, slot = (None if t is None else torch.from_numpy(t) for t in (level.children, level.slot))
+        return cls(torch.from_numpy(level.neighbours), children, slot)
+
+    def to(self, device: torch.device | str) -> SparseLevel:
+        """The same tables on a device."""
+        children, slot = (None if t is None else t.to(device) for t in (self.children, self.slot))
+        return SparseLevel(self.neighbours.to(device), children, slot)
 
 
 class SparseResidualBlock(nn.Module):

@@ -10,6 +10,9 @@ from i2p_calib_ros.posterior.match_field import MatchField
 
 _MIN_DEPTH_M = 0.1
 
+VOTE_FLOOR = 0.02
+"""Share of points whose match field is taken to say nothing, in training and so by default."""
+
 
 class DenseLikelihood:
     """log L(T) = temper * sum_i log( (1 - floor) r_i(pi(T x_i)) + floor ), r_i the evidence ratio of point i.
@@ -18,10 +21,17 @@ class DenseLikelihood:
     points whose field is taken to say nothing: no point can vote against a pose by more than log(floor).
     """
 
-    def __init__(self, field: MatchField, effective_points: float | Tensor, floor: float = 0.02) -> None:
+    def __init__(self, field: MatchField, effective_points: float | Tensor, floor: float = VOTE_FLOOR) -> None:
         self.field = field
         self.floor = floor
         self.temper = effective_points / max(len(field.points), 1)
+
+    def thinned(self, points: int) -> DenseLikelihood:
+        """The likelihood of the first `points` points (query points are in random order), counting for as many in all."""
+        field = self.field.subset(
+            torch.arange(min(points, len(self.field.points)), device=self.field.points.device)
+        )
+        return DenseLikelihood(field, self.temper * len(self.field.points), self.floor)
 
     def log_likelihood(self, T_camera_source: Tensor) -> Tensor:
         """Poses (m, 4, 4) float32 that map the field's points to the camera optical frame -> (m,)."""
@@ -43,7 +53,11 @@ class DenseLikelihood:
         grid = torch.stack([column * (2.0 / (w - 1)) - 1.0, row * (2.0 / (h - 1)) - 1.0], dim=-1)
         inside = ahead & (column > -0.5) & (column < w - 0.5) & (row > -0.5) & (row < h - 0.5)
         sampled = F.grid_sample(
-            field.scores[:, None], grid.view(n, 1, m, 2), mode="bilinear", padding_mode="border", align_corners=True
+            field.scores[:, None],
+            grid.view(n, 1, m, 2),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=True,
         ).view(n, m)
         score = torch.where(inside, sampled, field.outside_score[:, None]) - field.log_evidence[:, None]
         # A ratio above e^8 is certainty already; the clamp keeps a single overconfident point from ruling.

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from i2p_calib_ros.engines.model_file import LikelihoodConfig, ModelCard, WeightsFile
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.posterior.dense import VOTE_FLOOR
 
 _NETWORK = "network."
 
@@ -21,10 +22,14 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
     """Write `models/NAME.yaml` and `weights/NAME.safetensors` (float16) below `out_dir`; returns the card's path."""
     checkpoint_path = run / "checkpoint.pt"
     if not checkpoint_path.is_file():
-        raise CalibrationInputError(f"no checkpoint at {checkpoint_path}; start one with `i2p-calib train --run {run}`")
+        raise CalibrationInputError(
+            f"no checkpoint at {checkpoint_path}; start one with `i2p-calib train --run {run}`"
+        )
     checkpoint = torch.load(checkpoint_path, weights_only=True)
     state = checkpoint["model"]
-    tensors = {k.removeprefix(_NETWORK): v.half().contiguous() for k, v in state.items() if k.startswith(_NETWORK)}
+    tensors = {
+        k.removeprefix(_NETWORK): v.half().contiguous() for k, v in state.items() if k.startswith(_NETWORK)
+    }
     weights = out_dir / "weights" / f"{name}.safetensors"
     card_path = out_dir / "models" / f"{name}.yaml"
     for folder in (weights.parent, card_path.parent):
@@ -36,7 +41,9 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
         description=description,
         licence=licence,
         network=NetworkConfig.model_validate(checkpoint["network"]),
-        likelihood=LikelihoodConfig(effective_points=round(math.exp(float(state["log_effective_points"])), 2)),
+        likelihood=LikelihoodConfig(
+            effective_points=round(math.exp(float(state["log_effective_points"])), 2), floor=VOTE_FLOOR
+        ),
         weights=WeightsFile(file=weights.name, sha256=hashlib.sha256(weights.read_bytes()).hexdigest()),
         training={
             "samples": progress["samples"],

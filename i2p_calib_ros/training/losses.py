@@ -38,7 +38,9 @@ def at_cells(maps: Tensor, cell: Tensor) -> Tensor:
     h, w = maps.shape[1:]
     size = torch.tensor([w - 1, h - 1], dtype=cell.dtype, device=cell.device)
     grid = (cell * (2.0 / size) - 1.0).view(1, 1, -1, 2)
-    return F.grid_sample(maps[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[0, :, 0].t()
+    return F.grid_sample(maps[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[
+        0, :, 0
+    ].t()
 
 
 def point_to_pixel(field: MatchField, outputs: NetworkOutputs, sample: TrainingSample) -> Tensor:
@@ -58,7 +60,9 @@ def pixel_to_point(
     column = sample.true_cell[chosen, 0].round().long().clamp(0, w - 1)
     row = sample.true_cell[chosen, 1].round().long().clamp(0, h - 1)
     log_u, log_v, _ = prior_mass(sample.inputs.prior_uv, sample.inputs.prior_sigma_px, (h, w), stride)
-    logits = outputs.point_descriptor @ outputs.pixel_descriptor[:, row, column] + log_u[:, column] + log_v[:, row]
+    logits = (
+        outputs.point_descriptor @ outputs.pixel_descriptor[:, row, column] + log_u[:, column] + log_v[:, row]
+    )
     distance = (sample.true_cell[:, None] - torch.stack([column, row], dim=1)[None]).abs().amax(dim=2)
     positive = (distance < _POSITIVE_CELLS) & sample.visible[:, None]
     of_positives = torch.logsumexp(logits.masked_fill(~positive, -1e4), dim=0)
@@ -105,6 +109,8 @@ def pose_kl(
     T = np.concatenate([T_true[None], se3.exp(xi) @ T_true])
     log_prior = -0.5 * ((se3.log(T) / sigma) ** 2).sum(-1) - np.log(sigma).sum()
     likelihood = DenseLikelihood(field, effective_points)
-    log_posterior = likelihood.log_likelihood(torch.from_numpy(T).float()) + torch.from_numpy(log_prior).float()
+    log_posterior = (
+        likelihood.log_likelihood(torch.from_numpy(T).float()) + torch.from_numpy(log_prior).float()
+    )
     log_normaliser = torch.logsumexp(log_posterior[1:] - torch.from_numpy(log_proposal).float(), dim=0)
     return log_normaliser - math.log(poses) - log_posterior[0]

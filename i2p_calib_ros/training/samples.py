@@ -75,8 +75,12 @@ def make_sample(
     uv, depth_m = view.project(xyz_true)
     seen = visible_points(uv, depth_m, view.width, view.height)[query]
     uv, depth_m = uv[query], depth_m[query]
-    inside = (depth_m > 0.1) & (np.abs(uv - (np.array([view.width, view.height]) - 1) / 2) < np.array([view.width, view.height]) / 2).all(1)
-    pixel = np.clip(np.where(inside[:, None], np.round(uv), 0), 0, [view.width - 1, view.height - 1]).astype(int)
+    inside = (depth_m > 0.1) & (
+        np.abs(uv - (np.array([view.width, view.height]) - 1) / 2) < np.array([view.width, view.height]) / 2
+    ).all(1)
+    pixel = np.clip(np.where(inside[:, None], np.round(uv), 0), 0, [view.width - 1, view.height - 1]).astype(
+        int
+    )
     cell = (uv - (config.stride - 1) / 2) / config.stride
     return TrainingSample(
         inputs=inputs,
@@ -102,7 +106,8 @@ def random_view(
     pixels = config.view_pixels * rng.uniform(0.65, 1.05)
     aspect = np.exp(rng.uniform(np.log(1.25), np.log(3.4)))
     width, height = (
-        _VIEW_MULTIPLE * max(4, round(side / _VIEW_MULTIPLE)) for side in (np.sqrt(pixels * aspect), np.sqrt(pixels / aspect))
+        _VIEW_MULTIPLE * max(4, round(side / _VIEW_MULTIPLE))
+        for side in (np.sqrt(pixels * aspect), np.sqrt(pixels / aspect))
     )
     half_tan_u = canonical.width / 2 / canonical.fx * rng.uniform(0.55, 1.05)
     half_tan_v = canonical.height / 2 / canonical.fy * 1.1
@@ -138,7 +143,7 @@ def random_prior_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], P
 
 def jitter_image(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Exposure, white balance, gamma, grey, blur and noise."""
-    x = image.astype(np.float32) / 255.0
+    x: NDArray[np.floating] = image.astype(np.float32) / 255.0
     if rng.random() < 0.8:
         x = np.clip(x, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.3)))
         x = (x - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + np.float32(0.5 + rng.normal(0, 0.08))
@@ -146,13 +151,15 @@ def jitter_image(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
     if rng.random() < 0.2:
         x = np.repeat(x @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32), 3, axis=2)
     if rng.random() < 0.2:
-        x = cv2.GaussianBlur(np.ascontiguousarray(x), (0, 0), rng.uniform(0.4, 1.2))
+        x = np.asarray(cv2.GaussianBlur(np.ascontiguousarray(x), (0, 0), rng.uniform(0.4, 1.2)), dtype=np.float32)
     if rng.random() < 0.4:
         x = x + rng.standard_normal(x.shape, dtype=np.float32) * np.float32(rng.uniform(0.005, 0.04))
     return (np.clip(x, 0, 1) * 255).astype(np.uint8)
 
 
-def _jitter_intensity(intensity: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating] | None:
+def _jitter_intensity(
+    intensity: NDArray[np.floating], rng: np.random.Generator
+) -> NDArray[np.floating] | None:
     if rng.random() < 0.2:
         return None
     return intensity + rng.normal(0, rng.uniform(0.0, 0.05), len(intensity))

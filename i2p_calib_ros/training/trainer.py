@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ class TrainingSettings:
     learning_rate: float = 1.0e-3
     weight_decay: float = 0.01
     query_points: int = 640  # fewer than at run time: the similarity volume dominates the cost of a step
-    pose_loss_from: float = 0.12  # share of the budget after which the pose loss sets in: matching comes first
+    pose_loss_from: float = (
+        0.12  # share of the budget after which the pose loss sets in: matching comes first
+    )
     pose_weight: float = 0.12
     pixel_to_point_weight: float = 0.5
     overlap_weight: float = 0.2
@@ -53,7 +55,7 @@ class TrainingSettings:
     seed: int = 1
     checkpoint_every_s: float = 240.0
     bf16: bool = True
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: NetworkConfig = NetworkConfig()
 
 
 class CalibrationModel(torch.nn.Module):
@@ -74,7 +76,9 @@ class FramePool:
     def __init__(self, data: Path, hold_out: tuple[str, ...]) -> None:
         self.sequences = [s for s in iter_sequences(data) if not s.name.startswith(hold_out)]
         if not self.sequences:
-            raise CalibrationInputError(f"no training sequence under {data}: expected folders with a sequence.json")
+            raise CalibrationInputError(
+                f"no training sequence under {data}: expected folders with a sequence.json"
+            )
         weight = np.cbrt([len(s) for s in self.sequences])
         self._share = weight / weight.sum()
         self._frames: dict[tuple[int, int], Frame | None] = {}
@@ -120,7 +124,10 @@ def sample_loss(
     match_field = losses.match_field_of(sample, outputs, stride)
     terms = {
         "match": (1.0, losses.point_to_pixel(match_field, outputs, sample)),
-        "reverse": (settings.pixel_to_point_weight, losses.pixel_to_point(outputs, sample, stride, 256, generator)),
+        "reverse": (
+            settings.pixel_to_point_weight,
+            losses.pixel_to_point(outputs, sample, stride, 256, generator),
+        ),
         "overlap": (settings.overlap_weight, losses.overlap(outputs, sample)),
         "depth": (settings.depth_weight, losses.depth(outputs, sample)),
     }
@@ -153,7 +160,11 @@ def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:
     means: dict[str, float] = {}
     log = (settings.run_dir / "log.jsonl").open("a") if rank == 0 else None
     with Progress(
-        TextColumn("[bold]train"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), disable=rank != 0
+        TextColumn("[bold]train"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+        disable=rank != 0,
     ) as progress:
         bar = progress.add_task("starting", total=budget_s, completed=state["seconds"])
         while state["seconds"] < budget_s:
@@ -163,7 +174,16 @@ def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:
                 group["lr"] = settings.learning_rate * _schedule(done, state["steps"])
             optimizer.zero_grad(set_to_none=True)
             values = [
-                _backward_one(model, pool, sampling, settings, done >= settings.pose_loss_from, generator, rng, per_process)
+                _backward_one(
+                    model,
+                    pool,
+                    sampling,
+                    settings,
+                    done >= settings.pose_loss_from,
+                    generator,
+                    rng,
+                    per_process,
+                )
                 for _ in range(per_process)
             ]
             _average_gradients(model, settings.processes)
@@ -171,7 +191,9 @@ def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:
             optimizer.step()
             state["steps"] += 1
             state["samples"] += per_process * settings.processes
-            state["seconds"] = _shared_clock(state["seconds"] + time.monotonic() - started, settings.processes)
+            state["seconds"] = _shared_clock(
+                state["seconds"] + time.monotonic() - started, settings.processes
+            )
             for terms in values:
                 for name, value in terms.items():
                     means[name] = 0.99 * means.get(name, value) + 0.01 * value
@@ -212,7 +234,7 @@ def _backward_one(
         loss, terms = sample_loss(model, sample, settings, with_pose, generator, rng)
         if not bool(torch.isfinite(loss)):
             continue
-        (loss / divide_by).backward()  # type: ignore[no-untyped-call]
+        (loss / divide_by).backward()
         return terms
 
 
@@ -241,7 +263,9 @@ def _shared_clock(seconds: float, processes: int) -> float:
     return float(clock)
 
 
-def _resume(settings: TrainingSettings, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def _resume(
+    settings: TrainingSettings, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
     path = settings.run_dir / "checkpoint.pt"
     if not path.is_file():
         return {"steps": 0, "samples": 0, "seconds": 0.0}
@@ -257,7 +281,10 @@ def _resume(settings: TrainingSettings, model: torch.nn.Module, optimizer: torch
 
 
 def _save(
-    settings: TrainingSettings, model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    settings: TrainingSettings,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: dict[str, Any],
 ) -> None:
     path = settings.run_dir / "checkpoint.pt"
     partial = path.with_suffix(".partial")

@@ -42,7 +42,7 @@ def test_outputs_have_the_promised_shapes_and_are_finite(kind):
 
 
 def test_intensity_enters_by_rank_so_that_its_scale_does_not_matter():
-    image, xyz, intensity = street()
+    _, _, intensity = street()
     one = inputs_of(intensity=intensity)
     other = inputs_of(intensity=255.0 * intensity + 3.0)
     torch.testing.assert_close(one.voxel_features, other.voxel_features)
@@ -54,7 +54,10 @@ def test_intensity_enters_by_rank_so_that_its_scale_does_not_matter():
 def test_image_gain_and_offset_drop_out():
     image = street()[0] // 2
     torch.testing.assert_close(
-        inputs_of(image=image).image, inputs_of(image=(image + 40).astype(np.uint8)).image, atol=1e-4, rtol=1e-3
+        inputs_of(image=image).image,
+        inputs_of(image=(image + 40).astype(np.uint8)).image,
+        atol=1e-4,
+        rtol=1e-3,
     )
 
 

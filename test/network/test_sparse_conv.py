@@ -78,7 +78,9 @@ def test_every_point_finds_its_voxel_and_every_voxel_its_parent():
     points = np.random.default_rng(1).normal(0, 20, (500, 3))
     pyramid = build_pyramid(points, levels=4)
     origin = np.floor(points).astype(int).min(axis=0) - 2
-    np.testing.assert_array_equal(pyramid.levels[0].cells[pyramid.voxel_of_point], np.floor(points).astype(int) - origin)
+    np.testing.assert_array_equal(
+        pyramid.levels[0].cells[pyramid.voxel_of_point], np.floor(points).astype(int) - origin
+    )
     for fine, coarse in zip(pyramid.levels[:-1], pyramid.levels[1:], strict=True):
         parent = fine.slot // 8
         np.testing.assert_array_equal(coarse.cells[parent], (fine.cells >> 1) + 1)

@@ -1,0 +1,159 @@
+"""The algorithm on one page: frame -> view -> match field -> pose posterior -> temporal fusion -> verdict."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from i2p_calib_ros.engines.torch_engine import TorchEngine
+from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.fusion.acceptance import Verdict, judge
+from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.geometry.camera import Camera
+from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
+from i2p_calib_ros.network.inputs import PriorSpread, TooFewPoints, prepare_inputs
+from i2p_calib_ros.posterior.amis import sample_posterior
+from i2p_calib_ros.posterior.dense import DenseLikelihood
+from i2p_calib_ros.posterior.match_field import MatchField
+from i2p_calib_ros.posterior.posterior import PosePosterior
+from i2p_calib_ros.posterior.prior import PosePrior
+
+# The spreads that networks are trained for: bounds of 0.5..10 deg and 2..50 cm, as standard deviations.
+_SPREAD_ROTATION_RAD = np.deg2rad(np.array([0.5, 10.0])) / np.sqrt(3.0)
+_SPREAD_TRANSLATION_M = np.array([0.02, 0.5]) / np.sqrt(3.0)
+
+_WARM_UP_KEYFRAMES = (
+    3  # looked at from the initial extrinsic: one wrong frame must not set the view of the next
+)
+_VANTAGE_INFLATION = 2.0
+_HOLD_OUT_EVERY = 6
+_HELD_OUT_FRAMES = 10
+
+
+@dataclass(frozen=True)
+class FrameEstimate:
+    """What one frame says: its likelihood (the prior is not in it), the posterior under the prior, the time it took."""
+
+    likelihood: DenseLikelihood
+    posterior: PosePosterior
+    seconds: float
+
+
+class FrameMatcher:
+    """Turns a frame and a guess of the extrinsic into a match field, for one camera."""
+
+    def __init__(self, engine: TorchEngine, camera: Camera, seed: int = 0) -> None:
+        self.engine = engine
+        self.config = engine.card.network
+        self.view = PinholeView.for_camera(
+            camera, pixels=self.config.view_pixels, multiple_of=16, max_fov_deg=self.config.view_max_fov_deg
+        )
+        self.render = ViewRenderer(camera, self.view)
+        self._rng = np.random.default_rng(seed)
+
+    def match(self, frame: Frame, T_camera_lidar: NDArray[np.float64], spread: PriorSpread) -> MatchField:
+        """The field over the frame's LiDAR points, seen from `T_camera_lidar`; FrameRejected when too few are in view."""
+        xyz_prior = se3.transform_points(T_camera_lidar, frame.xyz)
+        try:
+            inputs = prepare_inputs(
+                self.render(frame.image),
+                xyz_prior,
+                frame.intensity,
+                self.view,
+                spread,
+                self.config,
+                self._rng,
+            )
+        except TooFewPoints as error:
+            raise FrameRejected("too few points in view", str(error)) from error
+        return self.engine.match_field(inputs, torch.from_numpy(frame.xyz[inputs.query_index.numpy()]))
+
+    def estimate(
+        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, passes: int = 1
+    ) -> FrameEstimate:
+        """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found."""
+        started = time.perf_counter()
+        likelihood_config = self.engine.card.likelihood
+        for _ in range(passes):
+            field = self.match(frame, seen_from.T_mean, told_spread(seen_from))
+            likelihood = DenseLikelihood(field, likelihood_config.effective_points, likelihood_config.floor)
+            posterior = sample_posterior(likelihood.log_likelihood, prior)
+            seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
+        return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class CalibrationStep:
+    """The state after one more frame: what that frame said alone, and everything fused so far."""
+
+    single: PosePosterior
+    fused: FusedEstimate
+    seconds: float
+
+
+class Calibrator:
+    """Keeps the extrinsic of one camera and one LiDAR: feed it frames, read the fused estimate and the verdict.
+
+    Every frame is looked at from the best estimate so far, but its likelihood is free of that estimate: the initial
+    prior is counted once, in the fusion.
+    """
+
+    def __init__(self, engine: TorchEngine, camera: Camera, prior: PosePrior, seed: int = 0) -> None:
+        self.prior = prior
+        self.matcher = FrameMatcher(engine, camera, seed)
+        self.fusion = TemporalFusion(prior)
+        self.fused: FusedEstimate | None = None
+        self._held_out: deque[Frame] = deque(maxlen=_HELD_OUT_FRAMES)
+        self._candidates = 0
+
+    def update(self, frame: Frame) -> CalibrationStep | None:
+        """Take one frame. None when it adds nothing: it was kept aside for the alignment check, or follows a keyframe
+        too closely. Raises FrameRejected when it cannot be used."""
+        stamp_s = frame.image_stamp_ns * 1e-9
+        if not self.fusion.wants(stamp_s):
+            return None
+        self._candidates += 1
+        if self._candidates % _HOLD_OUT_EVERY == 0:
+            self._held_out.append(frame)
+            return None
+        started = time.perf_counter()
+        if self.fused is None or self.fused.keyframes_used < _WARM_UP_KEYFRAMES:
+            estimate = self.matcher.estimate(frame, self.prior, seen_from=self.prior, passes=2)
+        else:
+            estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused))
+        self.fused = self.fusion.update(stamp_s, estimate.likelihood, estimate.posterior)
+        return CalibrationStep(estimate.posterior, self.fused, time.perf_counter() - started)
+
+    def verdict(self) -> Verdict:
+        """Does the fused extrinsic align the frames kept aside better than the initial one?"""
+        if self.fused is None:
+            return Verdict.inconclusive("no usable frame yet")
+        return judge(self.fused, self.prior.T_mean, list(self._held_out))
+
+    def _vantage(self, fused: FusedEstimate) -> PosePrior:
+        """Where the next frame is looked at from: the fused pose, with a spread that leaves room for its being wrong."""
+        sigma = np.sqrt(np.diag(fused.covariance))
+        return PosePrior(fused.T_mean, np.minimum(_VANTAGE_INFLATION * sigma, self.prior.sigma))
+
+
+def told_spread(prior: PosePrior) -> PriorSpread:
+    """The spread that the network is told: one size for both, as in training, and inside the range it was trained on."""
+    translation_m = float(np.sqrt(np.mean(prior.sigma[:3] ** 2)))
+    rotation_rad = float(np.sqrt(np.mean(prior.sigma[3:] ** 2)))
+    size = max(_position(rotation_rad, _SPREAD_ROTATION_RAD), _position(translation_m, _SPREAD_TRANSLATION_M))
+    return PriorSpread(_at(size, _SPREAD_ROTATION_RAD), _at(size, _SPREAD_TRANSLATION_M))
+
+
+def _position(value: float, bounds: NDArray[np.float64]) -> float:
+    """Place of a value between the bounds on a log scale, 0..1."""
+    return float(np.clip(np.log(value / bounds[0]) / np.log(bounds[1] / bounds[0]), 0.0, 1.0))
+
+
+def _at(position: float, bounds: NDArray[np.float64]) -> float:
+    return float(bounds[0] * (bounds[1] / bounds[0]) ** position)

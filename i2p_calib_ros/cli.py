@@ -1,0 +1,408 @@
+"""`i2p-calib`: replay a recording, convert, evaluate, train, export, doctor. No ROS installation needed.
+
+Exit codes: 0 done, 1 the work could not be completed (no usable frame), 2 the input is not usable as given.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from i2p_calib_ros.errors import CalibrationInputError
+
+if TYPE_CHECKING:
+    from i2p_calib_ros.evaluation.replay_result import ReplayResult
+
+_DEMO_SEQUENCE = "kitti_2011_09_26_drive0009_cam2"
+
+# Readers, engines and plots are imported by the command that needs them, so that --help and mistakes answer at once.
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Camera-LiDAR calibration with covariance.",
+)
+convert_app = typer.Typer(no_args_is_help=True, help="Write other recordings as a standard rosbag2.")
+app.add_typer(convert_app, name="convert")
+out = Console()
+err = Console(stderr=True)
+
+Model = Annotated[str, typer.Option(help="model name, or path of a model's .yaml")]
+Device = Annotated[Optional[str], typer.Option(help="cpu or cuda; the GPU when there is one by default")]  # noqa: UP045
+JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the result to this file")]  # noqa: UP045
+Topic = Optional[str]  # noqa: UP045
+
+
+def main() -> None:
+    """Entry point: user errors become one message and exit code 2."""
+    try:
+        app()
+    except CalibrationInputError as error:
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="rosbag2 directory, .mcap, .db3, or a sequence folder")],
+    image: Annotated[Topic, typer.Option(help="image topic")] = None,
+    camera_info: Annotated[Topic, typer.Option(help="camera info topic")] = None,
+    points: Annotated[Topic, typer.Option(help="point cloud topic")] = None,
+    slop: Annotated[
+        float, typer.Option(help="largest time between image and cloud of a pair, seconds")
+    ] = 0.05,
+    initial: Annotated[
+        str, typer.Option(help="initial extrinsic: 'tf' of the recording, or a YAML / JSON file")
+    ] = "tf",
+    spread: Annotated[
+        str, typer.Option(help="how wrong the initial extrinsic may be: standard deviation about each axis")
+    ] = "4deg,0.15m",
+    perturb: Annotated[
+        Optional[str], typer.Option(help="start this far off the initial extrinsic, e.g. 5deg,0.2m")  # noqa: UP045
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the direction of --perturb")] = 0,
+    truth: Annotated[
+        Optional[str], typer.Option(help="judge against 'tf' of the recording, or a YAML / JSON file")  # noqa: UP045
+    ] = None,
+    frames: Annotated[Optional[int], typer.Option(help="stop after this many frames")] = None,  # noqa: UP045
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="folder for extrinsic.yaml, report.html, result.json")
+    ] = Path("out"),
+    json_file: JsonFile = None,
+    model: Model = "vpp_real",
+    device: Device = None,
+) -> None:
+    """Calibrate from a recording: table, extrinsic.yaml and report.html with pictures."""
+    from i2p_calib_ros.engines.model_file import load_model
+    from i2p_calib_ros.engines.torch_engine import TorchEngine
+    from i2p_calib_ros.evaluation.replay import initial_prior, replay_source, resolve_extrinsic
+    from i2p_calib_ros.frames.source import open_source
+
+    source = open_source(
+        recording, image_topic=image, camera_info_topic=camera_info, points_topic=points, slop_s=slop
+    )
+    T_truth = None if truth is None else resolve_extrinsic(truth, source)
+    prior = initial_prior(
+        resolve_extrinsic(initial, source),
+        _pair(spread, "--spread"),
+        None if perturb is None else _pair(perturb, "--perturb"),
+        seed,
+    )
+    engine = TorchEngine(load_model(model), device)
+    total = len(source) if frames is None else min(frames, len(source))
+    with _progress("replay", total) as advance:
+        result = replay_source(source, engine, prior, T_truth=T_truth, max_frames=frames, on_frame=advance)
+    _write_results(result, out_dir, json_file)
+    _print_replay(result, out_dir)
+
+
+@app.command()
+def demo(
+    out_dir: Annotated[Path, typer.Option("--out", help="folder for the bag and the results")] = Path(
+        "out/demo"
+    ),
+    model: Model = "vpp_real",
+) -> None:
+    """Convert a drive to a bag, start 5 deg / 20 cm off, calibrate, write the report."""
+    data = Path(os.environ.get("I2P_DATA", "../shared/data"))
+    folder = data / _DEMO_SEQUENCE
+    if not folder.is_dir():
+        raise CalibrationInputError(
+            f"the demo needs the sequence folder {folder}. Set I2P_DATA to a folder that holds it, or take any recording "
+            "with camera, LiDAR and camera info and run `i2p-calib replay BAG`. KITTI raw (drive 2011_09_26_drive_0009, "
+            "synced and rectified, with its calibration) can be had at https://www.cvlibs.net/datasets/kitti/raw_data.php "
+            "after registration; README.md, 'Sequence folders', describes the format"
+        )
+    bag = out_dir / f"{folder.name}.mcap"
+    bag.unlink(missing_ok=True)
+    convert_sequence(folder, bag, compressed=True)
+    replay(bag, perturb="5deg,0.2m", truth="tf", out_dir=out_dir, model=model)
+
+
+@convert_app.command("sequence")
+def convert_sequence(
+    folder: Annotated[Path, typer.Argument(help="folder with a sequence.json")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="OUT.mcap, OUT.db3, or a directory")],
+    compressed: Annotated[bool, typer.Option(help="CompressedImage instead of Image")] = False,
+) -> None:
+    """Write a sequence folder as a rosbag2 with camera info and the reference extrinsic on /tf_static."""
+    from i2p_calib_ros.frames.bag_writer import write_bag
+    from i2p_calib_ros.frames.sequence import SequenceFolder
+
+    source = SequenceFolder(folder)
+    with out.status(f"writing {len(source)} frames"):
+        written = write_bag(source, target, compressed=compressed)
+    out.print(
+        f"{written}\nnext: i2p-calib replay {target} --perturb 5deg,0.2m --truth tf",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(help="a sequence folder, or a folder of them")],
+    protocol: Annotated[
+        str, typer.Option(help="local: single frames; sequence: fused over a drive")
+    ] = "local",
+    trials: Annotated[int, typer.Option(min=1, help="start errors to try, in all")] = 200,
+    bounds: Annotated[
+        str, typer.Option(help="start error about each axis, uniform within these bounds")
+    ] = "10deg,0.5m",
+    only: Annotated[str, typer.Option(help="only sequences whose name starts with this")] = "",
+    passes: Annotated[
+        int, typer.Option(min=1, help="looks at a frame, each from the last one's estimate")
+    ] = 2,
+    seed: int = 0,
+    json_file: JsonFile = None,
+    model: Model = "vpp_real",
+    device: Device = None,
+) -> None:
+    """Measure accuracy on sequences with a known extrinsic."""
+    from i2p_calib_ros.engines.model_file import load_model
+    from i2p_calib_ros.engines.torch_engine import TorchEngine
+    from i2p_calib_ros.evaluation.protocols import PROTOCOLS, StartError, run_protocol, summarize
+    from i2p_calib_ros.frames.sequence import iter_sequences
+
+    if protocol not in PROTOCOLS:
+        raise CalibrationInputError(f"unknown protocol '{protocol}'; there are: {', '.join(PROTOCOLS)}")
+    sequences = [s for s in iter_sequences(data) if s.name.startswith(only)]
+    if not sequences:
+        raise CalibrationInputError(f"no sequence under {data}: expected folders with a sequence.json")
+    start = StartError(*_pair(bounds, "--bounds"))
+    engine = TorchEngine(load_model(model), device)
+    with _progress("evaluate", trials) as advance:
+        results = run_protocol(
+            protocol,
+            sequences,
+            engine,
+            trials=trials,
+            start=start,
+            passes=passes,
+            seed=seed,
+            progress=lambda: advance(""),
+        )
+    summary = {
+        "protocol": protocol,
+        "model": engine.card.name,
+        "bounds": {"rotation_deg": start.rotation_deg, "translation_m": start.translation_m},
+        "seed": seed,
+        **summarize(results),
+    }
+    if json_file is not None:
+        _write_json(json_file, json.dumps(summary, indent=2))
+    _print_evaluation(summary)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="folder of sequences")],
+    run: Annotated[
+        Path, typer.Option(help="folder of the run: checkpoint and log; an existing one is resumed")
+    ],
+    hours: Annotated[float, typer.Option(help="time budget over all starts of this run")] = 2.0,
+    hold_out: Annotated[
+        list[str], typer.Option(help="sequences whose name starts with this are not read")
+    ] = [],  # noqa: B006
+    processes: Annotated[int, typer.Option(help="single-threaded processes, one a core")] = 2,
+    seed: int = 1,
+) -> None:
+    """Train the network on sequences with a trusted extrinsic; can be stopped and resumed at any moment."""
+    from i2p_calib_ros.training.trainer import TrainingSettings
+    from i2p_calib_ros.training.trainer import train as run_training
+
+    checkpoint = run_training(
+        TrainingSettings(data, run, hours, hold_out=tuple(hold_out), processes=processes, seed=seed)
+    )
+    out.print(f"checkpoint {checkpoint}\nnext: i2p-calib export {run} --name NAME --out .", highlight=False)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="folder of a training run")],
+    name: Annotated[str, typer.Option(help="name of the model")],
+    description: Annotated[str, typer.Option(help="one sentence for the model card")] = "",
+    licence: Annotated[
+        str, typer.Option(help="terms of the weights, from the data they were trained on")
+    ] = "unstated",
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="folder that gets models/NAME.yaml and weights/NAME.*")
+    ] = Path("."),
+) -> None:
+    """Make a model file (YAML card and weights) of a training run's checkpoint."""
+    from i2p_calib_ros.training.export import export_model
+
+    card = export_model(run, name, out_dir, description=description, licence=licence)
+    out.print(f"{card}\nnext: i2p-calib evaluate --model {card} --data FOLDER_OF_SEQUENCES", highlight=False)
+
+
+@app.command()
+def doctor(
+    recording: Annotated[Optional[Path], typer.Argument(help="also say what this recording holds")] = None,  # noqa: UP045
+) -> None:
+    """Say what is installed, which engine would run, and which topics a recording has."""
+    from i2p_calib_ros.doctor import describe_installation, describe_recording
+
+    for title, rows in [*describe_installation(), *(describe_recording(recording) if recording else [])]:
+        table = Table(title=title, title_justify="left", show_header=False)
+        for row in rows:
+            table.add_row(*map(_plain, row))
+        out.print(table)
+
+
+def _pair(text: str, option: str) -> tuple[float, float]:
+    """`5deg,0.2m` -> (5.0, 0.2)."""
+    angle, _, length = text.replace(" ", "").partition(",")
+    try:
+        if not angle.endswith("deg") or not length.endswith("m"):
+            raise ValueError
+        scale = 0.01 if length.endswith("cm") else 1.0
+        values = float(angle.removesuffix("deg")), float(length.removesuffix("m").removesuffix("c")) * scale
+        if min(values) < 0 or not all(v < 1e6 for v in values):
+            raise ValueError
+    except ValueError:
+        raise CalibrationInputError(
+            f"{option} '{text}': expected degrees and metres, such as 5deg,0.2m or 5deg,20cm"
+        ) from None
+    return values
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar on the error stream; call what is yielded with a text after every step."""
+    columns = (
+        TextColumn(f"[bold]{what}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda text: bar.update(task, advance=1, description=text)
+
+
+def _write_results(result: ReplayResult, out_dir: Path, json_file: Path | None) -> None:
+    from i2p_calib_ros.evaluation.extrinsic_file import write_extrinsic
+    from i2p_calib_ros.evaluation.report import write_report
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    write_extrinsic(out_dir / "extrinsic.yaml", result.extrinsic())
+    text = json.dumps(result.to_json(), indent=2)
+    for path in (out_dir / "result.json", json_file):
+        if path is not None:
+            _write_json(path, text)
+    write_report(result, out_dir / "report.html")
+
+
+def _print_replay(result: ReplayResult, out_dir: Path) -> None:
+    from i2p_calib_ros.evaluation.extrinsic_file import static_transform_command
+    from i2p_calib_ros.evaluation.report import verdict_sentence
+    from i2p_calib_ros.geometry import se3
+
+    table = Table(title="Extrinsic", title_justify="left")
+    for column in ("", "x", "y", "z", "roll / rx", "pitch / ry", "yaw / rz"):
+        table.add_column(column, justify="left" if not column else "right")
+    lidar, camera = result.lidar_frame_id, result.camera_frame_id
+    for title, T in (
+        (f"{lidar} in {camera} (T_camera_lidar)", result.T_final),
+        (f"{camera} in {lidar} (what TF holds)", se3.inverse(result.T_final)),
+    ):
+        rpy = np.rad2deg(se3.euler_rpy(T))
+        table.add_row(title, *(f"{v:+.4f} m" for v in T[:3, 3]), *(f"{v:+.3f}°" for v in rpy))
+    rows = [("standard deviation, camera axes", result.sigma_translation_m, result.sigma_rotation_deg)]
+    rows.append(("correction", result.correction.signed_translation_m, result.correction.signed_rotation_deg))
+    error = result.error(result.T_final)
+    if error is not None:
+        rows.append(("error against truth", error.signed_translation_m, error.signed_rotation_deg))
+    for title, metres, degrees in rows:
+        table.add_row(title, *(f"{v:+.4f} m" for v in metres), *(f"{v:+.3f}°" for v in degrees))
+    out.print(table)
+    start = result.error(result.T_initial)
+    if error is not None and start is not None:
+        out.print(
+            f"error    {start.rotation_deg:.2f}° / {100 * start.translation_m:.1f} cm at the start, "
+            f"{error.rotation_deg:.2f}° / {100 * error.translation_m:.1f} cm now",
+            highlight=False,
+        )
+    latency = result.latency_percentiles_s()
+    if latency is not None:
+        out.print(
+            f"time     {1e3 * latency[0]:.0f} ms p50, {1e3 * latency[1]:.0f} ms p95 a keyframe ({result.model.engine})",
+            highlight=False,
+        )
+    out.print(
+        f"frames   {result.frames_used} keyframes used, {result.frames_rejected} frames rejected",
+        highlight=False,
+    )
+    for reason, count in result.rejected.items():
+        out.print(f"         {count} x {_plain(reason)}", highlight=False)
+    out.print(
+        f"verdict  [bold]{_plain(verdict_sentence(result))}[/]\n         {_plain(result.reason)}",
+        highlight=False,
+    )
+    out.print(
+        f"tf       {_plain(static_transform_command(result.extrinsic()))}", highlight=False, soft_wrap=True
+    )
+    out.print(
+        f"written  {out_dir / 'extrinsic.yaml'}  {out_dir / 'report.html'}", highlight=False, soft_wrap=True
+    )
+
+
+def _print_evaluation(summary: dict[str, Any]) -> None:
+    bounds = summary["bounds"]
+    table = Table(
+        title=f"{summary['protocol']} from ±{bounds['rotation_deg']:g}° / ±{100 * bounds['translation_m']:g} cm, "
+        f"model {summary['model']}",
+        title_justify="left",
+    )
+    for column in (
+        "sequence",
+        "trials",
+        "median",
+        "signed mean x y z",
+        "<2° 5cm",
+        "<1° 2.5cm",
+        "NEES",
+        "90 %",
+        "p50",
+    ):
+        table.add_column(column, justify="left" if column == "sequence" else "right")
+    for name, row in [*summary["by_sequence"].items(), ("overall", summary["overall"])]:
+        signed = row["mean_signed"]
+        table.add_row(
+            name,
+            str(row["trials"]),
+            f"{row['median_rotation_deg']:.2f}° {100 * row['median_translation_m']:.1f} cm",
+            " ".join(f"{v:+.2f}" for v in signed["rotation_deg"].values())
+            + "°\n"
+            + " ".join(f"{100 * v:+.1f}" for v in signed["translation_m"].values())
+            + " cm",
+            f"{100 * row['within_2deg_5cm']:.0f} %",
+            f"{100 * row['within_1deg_2.5cm']:.0f} %",
+            f"{row['nees_mean']:.1f}",
+            f"{100 * row['coverage']['90']:.0f} %",
+            f"{1e3 * row['seconds_a_frame']['p50']:.0f} ms",
+        )
+    out.print(table)
+
+
+def _write_json(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

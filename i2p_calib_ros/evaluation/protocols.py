@@ -1,0 +1,168 @@
+"""The accuracy protocols: many known start errors, the pose errors that are left, by sequence and overall.
+
+`local`: single frames. `sequence`: the same starts, fused over a drive. Start errors are uniform about every axis
+within the bounds, in the camera optical frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
+from i2p_calib_ros.engines.torch_engine import TorchEngine
+from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_uncertainty
+from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.sequence import SequenceFolder
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.geometry.se3 import PoseError
+from i2p_calib_ros.posterior.prior import PosePrior
+
+PROTOCOLS = ("local", "sequence")
+_SEQUENCE_FRAMES = 50
+
+
+@dataclass(frozen=True)
+class StartError:
+    """Bounds of the start error about and along every axis."""
+
+    rotation_deg: float = 10.0
+    translation_m: float = 0.5
+
+    def draw(self, T_true: NDArray[np.float64], rng: np.random.Generator) -> PosePrior:
+        """A wrong extrinsic, and as its spread the standard deviation of the uniform distribution it came from."""
+        rotation = rng.uniform(-self.rotation_deg, self.rotation_deg, 3)
+        translation = rng.uniform(-self.translation_m, self.translation_m, 3)
+        T_start = se3.perturb(T_true, rotation, translation)
+        return PosePrior.from_spread(T_start, self.rotation_deg / np.sqrt(3), self.translation_m / np.sqrt(3))
+
+
+@dataclass
+class Trials:
+    """Results of one sequence, a row a trial. T are `T_camera_lidar`."""
+
+    name: str
+    T_true: NDArray[np.float64]
+    starts: list[PoseError] = field(default_factory=list)
+    errors: list[PoseError] = field(default_factory=list)
+    T_mean: list[NDArray[np.float64]] = field(default_factory=list)
+    covariance: list[NDArray[np.float64]] = field(default_factory=list)
+    seconds_a_frame: list[float] = field(default_factory=list)
+    failed: int = 0
+
+    def add(
+        self,
+        prior: PosePrior,
+        T_mean: NDArray[np.float64],
+        covariance: NDArray[np.float64],
+        seconds_a_frame: Sequence[float],
+    ) -> None:
+        """Judge one estimate that started from `prior`."""
+        self.starts.append(se3.pose_error(prior.T_mean, self.T_true))
+        self.errors.append(se3.pose_error(T_mean, self.T_true))
+        self.T_mean.append(T_mean)
+        self.covariance.append(covariance)
+        self.seconds_a_frame.extend(seconds_a_frame)
+
+
+def run_protocol(
+    protocol: str,
+    sequences: Sequence[SequenceFolder],
+    engine: TorchEngine,
+    *,
+    trials: int,
+    start: StartError,
+    passes: int = 2,
+    seed: int = 0,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Trials]:
+    """`trials` in all, dealt to the sequences in turn; `progress` is called after each.
+
+    A trial whose frame cannot be used is repeated with another frame and counted as failed.
+    """
+    rng = np.random.default_rng(seed)
+    results = [Trials(s.name, s.initial_extrinsic()) for s in sequences]
+    matchers = [FrameMatcher(engine, s.camera, seed) for s in sequences]
+    for trial in range(trials):
+        which = trial % len(sequences)
+        result, sequence = results[which], sequences[which]
+        prior = start.draw(result.T_true, rng)
+        if protocol == "local":
+            frame = _usable_frame(sequence, result, rng)
+            estimate = matchers[which].estimate(frame, prior, prior, passes)
+            posterior = estimate.posterior
+            result.add(prior, posterior.T_mean, posterior.covariance, [estimate.seconds])
+        else:
+            _run_sequence(sequence, engine, prior, result)
+        progress()
+    return results
+
+
+def _usable_frame(sequence: SequenceFolder, result: Trials, rng: np.random.Generator) -> Frame:
+    for index in rng.permutation(len(sequence)):
+        try:
+            return sequence.load(int(index))
+        except FrameRejected:
+            result.failed += 1
+    raise FrameRejected("no usable frame", sequence.name)
+
+
+def _run_sequence(sequence: SequenceFolder, engine: TorchEngine, prior: PosePrior, result: Trials) -> None:
+    calibrator = Calibrator(engine, sequence.camera, prior)
+    seconds = []
+    for index in range(min(len(sequence), _SEQUENCE_FRAMES)):
+        try:
+            step = calibrator.update(sequence.load(index))
+        except FrameRejected:
+            result.failed += 1
+            continue
+        if step is not None:
+            seconds.append(step.seconds)
+    if calibrator.fused is None:
+        raise FrameRejected("no usable frame", sequence.name)
+    result.add(prior, calibrator.fused.T_mean, calibrator.fused.covariance, seconds)
+
+
+def summarize(results: Sequence[Trials]) -> dict[str, Any]:
+    """`overall` and `by_sequence`: medians, signed means, success shares, honesty of the covariance, time."""
+    used = [r for r in results if r.errors]
+    return {"overall": _summary(used), "by_sequence": {r.name: _summary([r]) for r in used}}
+
+
+def _summary(results: Sequence[Trials]) -> dict[str, Any]:
+    errors = [e for r in results for e in r.errors]
+    starts = [e for r in results for e in r.starts]
+    summary = summarize_errors(errors, start=starts)
+    uncertainty = summarize_uncertainty(
+        np.array([T for r in results for T in r.T_mean]),
+        np.array([c for r in results for c in r.covariance]),
+        np.array([r.T_true for r in results for _ in r.errors]),
+    )
+    worse = [
+        e.rotation_deg > s.rotation_deg or e.translation_m > s.translation_m
+        for e, s in zip(errors, starts, strict=True)
+    ]
+    seconds = [t for r in results for t in r.seconds_a_frame]
+    return {
+        "trials": len(errors),
+        "failed": sum(r.failed for r in results),
+        "median_rotation_deg": summary.rotation_median_deg.value,
+        "median_translation_m": summary.translation_median_m.value,
+        "mean_signed": {
+            "rotation_deg": dict(zip("xyz", summary.mean_signed_rotation_deg.tolist(), strict=True)),
+            "translation_m": dict(zip("xyz", summary.mean_signed_translation_m.tolist(), strict=True)),
+        },
+        "within_2deg_5cm": summary.within_2deg_5cm.value,
+        "within_1deg_2.5cm": summary.within_1deg_2_5cm.value,
+        "worse_than_start": float(np.mean(worse)),
+        "start_median_rotation_deg": summary.start_rotation_median_deg,
+        "start_median_translation_m": summary.start_translation_median_m,
+        "nees_mean": uncertainty.nees_mean,
+        "nees_median": uncertainty.nees_median,
+        "coverage": {f"{100 * p:g}": share for p, share in uncertainty.coverage.items()},
+        "seconds_a_frame": {"p50": float(np.median(seconds)), "p95": float(np.percentile(seconds, 95))},
+    }
