@@ -123,8 +123,7 @@ def read_extrinsic(path: str | Path) -> Extrinsic:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CalibrationInputError(
-            f"Cannot read the extrinsic file {path}: {error}. "
-            "Expected a YAML or JSON file with T_camera_lidar."
+            f"Cannot read the extrinsic file {path}: {error}. Expected a YAML or JSON file with T_camera_lidar."
         ) from error
     try:
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -203,9 +202,7 @@ def static_transform_command(extrinsic: Extrinsic) -> str:
         **dict(zip(("qx", "qy", "qz", "qw"), se3.quaternion_xyzw(T))),
     }
     options = " ".join(f"--{name} {_numbers([value])}" for name, value in values.items())
-    return (
-        f"ros2 run tf2_ros static_transform_publisher {options} --frame-id {lidar} --child-frame-id {camera}"
-    )
+    return f"ros2 run tf2_ros static_transform_publisher {options} --frame-id {lidar} --child-frame-id {camera}"
 
 
 def _frame_ids(extrinsic: Extrinsic) -> tuple[str, str]:

@@ -84,9 +84,7 @@ def summarize_errors(
         raise CalibrationInputError("No trial to summarize. Check that the source holds usable frames.")
     for name, other in (("start errors", start), ("groups", groups)):
         if other is not None and len(other) != len(errors):
-            raise CalibrationInputError(
-                f"Expected as many {name} as errors, {len(errors)}, got {len(other)}."
-            )
+            raise CalibrationInputError(f"Expected as many {name} as errors, {len(errors)}, got {len(other)}.")
 
     rotation = np.array([error.rotation_deg for error in errors])
     translation = np.array([error.translation_m for error in errors])

@@ -80,9 +80,7 @@ def compare(painter: OverlayPainter, frame: Frame, poses: Mapping[str, npt.Array
     Wide pictures are stacked, others stand side by side. All share the colours of the last pose.
     """
     depth_range = painter.depth_range(frame, list(poses.values())[-1])
-    panels = [
-        annotate(painter.paint(frame, T, depth_range), caption, depth_range) for caption, T in poses.items()
-    ]
+    panels = [annotate(painter.paint(frame, T, depth_range), caption, depth_range) for caption, T in poses.items()]
     height, width = panels[0].shape[:2]
     axis = 0 if width / height > _STACK_ASPECT else 1
     gap = np.full((_GAP_PX, width, 3) if axis == 0 else (height, _GAP_PX, 3), _SHADE, dtype=np.uint8)
@@ -145,9 +143,7 @@ def annotate(picture: Picture, caption: str, depth_range_m: tuple[float, float] 
     return np.asarray(image)
 
 
-def _draw_scale(
-    draw: ImageDraw.ImageDraw, image: Image.Image, depth_range_m: tuple[float, float], size: int
-) -> None:
+def _draw_scale(draw: ImageDraw.ImageDraw, image: Image.Image, depth_range_m: tuple[float, float], size: int) -> None:
     """The depth colours as a bar between the near and the far distance, at the top right."""
     near, far = depth_range_m
     font = _font(round(0.8 * size))

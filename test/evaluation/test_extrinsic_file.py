@@ -89,9 +89,7 @@ def test_the_covariance_of_the_inverse_is_that_of_inverted_samples() -> None:
     sigma = np.sqrt(np.diag(written))
     np.testing.assert_allclose(sampled / np.outer(sigma, sigma), written / np.outer(sigma, sigma), atol=0.05)
     np.testing.assert_allclose(content["T_lidar_camera"]["sigma_translation_m"], sigma[:3], atol=1e-6)
-    np.testing.assert_allclose(
-        content["T_lidar_camera"]["sigma_rotation_deg"], np.rad2deg(sigma[3:]), atol=1e-6
-    )
+    np.testing.assert_allclose(content["T_lidar_camera"]["sigma_rotation_deg"], np.rad2deg(sigma[3:]), atol=1e-6)
 
 
 @given(translation=st.tuples(*[st.floats(-5, 5)] * 3), rpy_deg=st.tuples(*[st.floats(-179, 179)] * 3))
@@ -172,9 +170,7 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, message:
         ("provenance", {"package_version": "1", "wheel": "left"}, "none but"),
     ],
 )
-def test_a_broken_part_of_an_own_file_says_why(
-    tmp_path: Path, part: str, value: object, message: str
-) -> None:
+def test_a_broken_part_of_an_own_file_says_why(tmp_path: Path, part: str, value: object, message: str) -> None:
     content = yaml.safe_load(to_yaml(full_extrinsic()))
     (content["T_camera_lidar"] if part == "covariance" else content)[part] = value
     path = tmp_path / "extrinsic.yaml"

@@ -14,8 +14,7 @@ T_TRUE = se3.from_translation_euler_deg([0.1, -0.2, 0.3], [-90.0, 1.0, -91.0])
 def errors_of(rotation_deg: list[float], translation_m: list[float]) -> list[PoseError]:
     """Errors about x and along z of the given sizes."""
     return [
-        se3.pose_error(se3.perturb(T_TRUE, [r, 0, 0], [0, 0, t]), T_TRUE)
-        for r, t in zip(rotation_deg, translation_m)
+        se3.pose_error(se3.perturb(T_TRUE, [r, 0, 0], [0, 0, t]), T_TRUE) for r, t in zip(rotation_deg, translation_m)
     ]
 
 

@@ -49,17 +49,13 @@ def test_depths_beyond_the_range_take_the_end_colours() -> None:
 def test_the_nearest_disc_is_on_top(order: list[int]) -> None:
     uv = np.array([[10.0, 10.0], [11.0, 10.0]])
     colors = np.array([RED, BLUE], dtype=np.uint8)
-    picture = draw_discs(
-        np.zeros((20, 20, 3), np.uint8), uv[order], np.array([2.0, 9.0])[order], colors[order], 2.0
-    )
+    picture = draw_discs(np.zeros((20, 20, 3), np.uint8), uv[order], np.array([2.0, 9.0])[order], colors[order], 2.0)
     assert picture[10, 11].tolist() == RED
 
 
 def test_a_disc_keeps_its_subpixel_centre_and_stays_round() -> None:
     centre = np.array([12.3, 9.6])
-    picture = draw_discs(
-        np.zeros((24, 24, 3), np.uint8), [centre], [1.0], np.array([[255, 255, 255]], np.uint8), 3.0
-    )
+    picture = draw_discs(np.zeros((24, 24, 3), np.uint8), [centre], [1.0], np.array([[255, 255, 255]], np.uint8), 3.0)
     weight = picture[..., 0] / 255.0
     row, column = np.indices(weight.shape)
     assert (weight * column).sum() / weight.sum() == pytest.approx(centre[0], abs=0.1)
