@@ -87,13 +87,13 @@ class BagSource:
             if not frame_id:
                 raise CalibrationInputError(
                     f"{self.path}: the messages of {topic} have an empty header.frame_id, so tf cannot be "
-                    "asked. Set the frame in the driver, or give an initial extrinsic (file or parameter)."
+                    "asked. Set the frame in the driver, or give the initial extrinsic (--initial FILE)."
                 )
         if self.camera_frame_id == self.lidar_frame_id:
             raise CalibrationInputError(
                 f"{self.path}: {self.topics.image} and {self.topics.points} both say frame "
                 f"'{self.camera_frame_id}', so tf cannot tell them apart. Set the frames in the drivers, or "
-                "give an initial extrinsic (file or parameter)."
+                "give the initial extrinsic (--initial FILE)."
             )
         try:
             return self._transforms.lookup(self.camera_frame_id, self.lidar_frame_id)
@@ -233,10 +233,8 @@ class BagSource:
             f"to {clouds[1]:.3f} s. "
         )
         if images[0] > clouds[1] or clouds[0] > images[1]:
-            return (
-                what + "These do not overlap: the sensors use different clocks. Synchronize them (PTP, NTP)."
-            )
-        return what + "Use a larger slop, or synchronize the sensors."
+            return what + "These do not overlap: the sensors use different clocks. Synchronize them (PTP, NTP)."
+        return what + "Use a larger slop (--slop SECONDS), or synchronize the sensors."
 
 
 class _Spans:

@@ -29,9 +29,7 @@ def describe_damage(path: Path, error: Exception | None) -> str:
     if path.is_dir():
         lines.append(f"  ros2 bag reindex {_quoted(path)}   (writes metadata.yaml anew)")
     else:
-        lines.append(
-            "  then read the repaired file, or put it into a directory and: ros2 bag reindex DIRECTORY"
-        )
+        lines.append("  then read the repaired file, or put it into a directory and: ros2 bag reindex DIRECTORY")
     return "\n".join(lines)
 
 

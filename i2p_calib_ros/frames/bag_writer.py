@@ -74,6 +74,16 @@ class WrittenBag:
     cloud_shift_ns: int
     rejected: Counter[str]
 
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.frames} frames"]
+        if self.cloud_shift_ns:
+            lines.append(
+                f"cloud stamps moved by {self.cloud_shift_ns / 1e6:+.1f} ms, so that every cloud pairs with the "
+                "image the source gives it"
+            )
+        lines += [f"left out: {count} x {reason}" for reason, count in self.rejected.items()]
+        return "\n".join(lines)
+
 
 def write_bag(
     source: FrameSource,
@@ -91,9 +101,7 @@ def write_bag(
     """
     out = Path(out)
     if out.exists():
-        raise CalibrationInputError(
-            f"{out} exists already and is not overwritten. Remove it or choose another name."
-        )
+        raise CalibrationInputError(f"{out} exists already and is not overwritten. Remove it or choose another name.")
     out.parent.mkdir(parents=True, exist_ok=True)
     plugin = StoragePlugin.SQLITE3 if out.suffix == ".db3" else StoragePlugin.MCAP
     single_file = out.suffix in (".mcap", ".db3")
@@ -188,9 +196,7 @@ def camera_info_message(frame: Frame) -> Any:
         p=np.hstack([camera.K, np.zeros((3, 1))]).reshape(-1),
         binning_x=0,
         binning_y=0,
-        roi=_message(
-            "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
-        ),
+        roi=_message("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
     )
 
 

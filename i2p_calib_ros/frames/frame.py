@@ -110,9 +110,7 @@ class Frame:
         if len(self.xyz) == 0:
             raise FrameRejected("empty point cloud", f"{self.dropped_points} points without a return")
         if len(self.xyz) < min_points:
-            raise FrameRejected(
-                f"point cloud with fewer than {min_points} valid points", f"{len(self.xyz)} points"
-            )
+            raise FrameRejected(f"point cloud with fewer than {min_points} valid points", f"{len(self.xyz)} points")
 
     def usable(self, min_points: int = MIN_POINTS) -> bool:
         """Whether `check` passes."""

@@ -89,9 +89,7 @@ def decode_image(message: Any) -> NDArray[np.uint8]:
     try:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), layout.to_rgb), dtype=np.uint8)
     except cv2.error as error:  # a Bayer image of one row, YUV 4:2:2 of odd width
-        raise FrameRejected(
-            f"{message.encoding} image of an impossible size", f"{pixels.shape[1::-1]}"
-        ) from error
+        raise FrameRejected(f"{message.encoding} image of an impossible size", f"{pixels.shape[1::-1]}") from error
 
 
 def decode_compressed_image(message: Any) -> tuple[NDArray[np.uint8], EncodedImage]:
@@ -114,17 +112,13 @@ def decode_compressed(data: bytes, message_format: str = "") -> tuple[NDArray[np
     elif data.startswith(PNG_MAGIC):
         kind = "png"
     elif _claims_known_format(message_format) or not data:
-        raise FrameRejected(
-            "compressed image does not decode", f"format '{message_format}', {len(data)} bytes"
-        )
+        raise FrameRejected("compressed image does not decode", f"format '{message_format}', {len(data)} bytes")
     else:
         raise UnsupportedEncoding(message_format, "jpeg, png")
 
     try:
         # The EXIF orientation would turn the image away from what the camera intrinsics describe.
-        decoded = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise FrameRejected("compressed image does not decode", str(error)) from error
     if decoded is None:
@@ -150,14 +144,10 @@ def _pixels(message: Any, layout: _Layout) -> NDArray[Any]:
     if height == 0 or width == 0:
         raise FrameRejected("empty image", f"{width}x{height}")
     if step < row_bytes:
-        raise FrameRejected(
-            "image row step too small for its width", f"step {step}, a row needs {row_bytes} bytes"
-        )
+        raise FrameRejected("image row step too small for its width", f"step {step}, a row needs {row_bytes} bytes")
     # Some drivers leave out the padding of the last row.
     if data.size < step * (height - 1) + row_bytes:
-        raise FrameRejected(
-            "image data too short for its size", f"{data.size} bytes for {height} rows of {step}"
-        )
+        raise FrameRejected("image data too short for its size", f"{data.size} bytes for {height} rows of {step}")
 
     rows = np.lib.stride_tricks.as_strided(data, (height, row_bytes), (step, 1), writeable=False)
     if item > 1:

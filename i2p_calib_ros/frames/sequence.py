@@ -177,8 +177,7 @@ def _transform(value: Sequence[Sequence[float]], folder: Path) -> NDArray[np.flo
     T = np.asarray(value, dtype=np.float64)
     if T.shape != (4, 4) or not np.isfinite(T).all():
         raise CalibrationInputError(
-            f"{folder / 'sequence.json'}: expected T_camera_lidar as 4 rows of 4 finite numbers, "
-            f"found shape {T.shape}."
+            f"{folder / 'sequence.json'}: expected T_camera_lidar as 4 rows of 4 finite numbers, found shape {T.shape}."
         )
     return T
 

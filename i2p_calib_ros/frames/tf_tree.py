@@ -86,7 +86,7 @@ class TransformTree:
         if self.ignored:
             what += f"; not rigid, left out: {'; '.join(self.ignored[:3])}"
         return (
-            f"{what}. Give an initial extrinsic (file or parameter), or record /tf_static with a chain "
+            f"{what}. Give the initial extrinsic (--initial FILE), or record /tf_static with a chain "
             "between these frames."
         )
 

@@ -133,9 +133,7 @@ class _Chooser:
 
     def _error(self, problem: str, commands: list[str] | None = None) -> CalibrationInputError:
         if commands is None:
-            commands = [
-                self._command(image, points) for image, points in product(self.cameras.values(), self.clouds)
-            ]
+            commands = [self._command(image, points) for image, points in product(self.cameras.values(), self.clouds)]
         lines = [f"{problem}."]
         if commands:
             lines += ["", "For example:", *(f"  {command}" for command in commands[:MAX_COMMANDS])]

@@ -48,15 +48,11 @@ def image(stamp_ns: int, *, frame_id: str = "cam", fill: int = 0, width: int = W
 
 
 def compressed(stamp_ns: int, data: bytes, *, format: str = "jpeg", frame_id: str = "cam") -> Any:
-    return message(
-        COMPRESSED, header=header(stamp_ns, frame_id), format=format, data=np.frombuffer(data, np.uint8)
-    )
+    return message(COMPRESSED, header=header(stamp_ns, frame_id), format=format, data=np.frombuffer(data, np.uint8))
 
 
 def camera_info(stamp_ns: int, *, frame_id: str = "cam", **changes: Any) -> Any:
-    roi = message(
-        "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
-    )
+    roi = message("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
     fields = {
         "height": HEIGHT,
         "width": WIDTH,

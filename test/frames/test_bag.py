@@ -85,9 +85,7 @@ def test_compressed_images(recording: Any, make: SimpleNamespace, tmp_path: Path
     assert source.rejected == {"compressed image does not decode": 1}
 
 
-def test_frames_that_cannot_be_used_are_counted_and_skipped(
-    recording: Any, make: SimpleNamespace, tmp_path: Path
-):
+def test_frames_that_cannot_be_used_are_counted_and_skipped(recording: Any, make: SimpleNamespace, tmp_path: Path):
     times = [make.start_ns + index * make.period_ns for index in range(6)]
     recording.add("/cam/camera_info", make.camera_info(times[0]))
     for index, time_ns in enumerate(times):
@@ -162,18 +160,14 @@ def test_jitter_drops_and_disorder_are_paired(recording: Any, make: SimpleNamesp
     assert len(source) == len(expected)
 
 
-def test_drivers_that_set_no_stamp_are_paired_by_reception(
-    recording: Any, make: SimpleNamespace, tmp_path: Path
-):
+def test_drivers_that_set_no_stamp_are_paired_by_reception(recording: Any, make: SimpleNamespace, tmp_path: Path):
     recording.add("/cam/camera_info", make.camera_info(make.start_ns))
     for index in range(3):
         received_ns = make.start_ns + index * make.period_ns
         recording.add("/cam/image_raw", make.image(0, fill=index), received_ns)
         recording.add("/points", make.cloud(0), received_ns + 5)
     frames = list(BagSource(recording.write(tmp_path / "bag")))
-    assert [frame.image_stamp_ns for frame in frames] == [
-        make.start_ns + index * make.period_ns for index in range(3)
-    ]
+    assert [frame.image_stamp_ns for frame in frames] == [make.start_ns + index * make.period_ns for index in range(3)]
     assert [frame.cloud_stamp_ns - frame.image_stamp_ns for frame in frames] == [5] * 3
 
 
@@ -188,16 +182,12 @@ def test_clocks_that_differ_are_explained(recording: Any, make: SimpleNamespace,
 
 def test_a_slop_that_is_too_small_is_explained(recording: Any, tmp_path: Path):
     path = recording.drive(3).write(tmp_path / "bag")
-    with pytest.raises(CalibrationInputError, match="larger slop"):
+    with pytest.raises(CalibrationInputError, match="--slop SECONDS"):
         list(BagSource(path, slop_s=0.0005))
 
 
 def test_topics_that_are_asked_for(recording: Any, tmp_path: Path):
-    path = (
-        recording.drive(2, camera="/left")
-        .drive(2, camera="/right", points="/top/points")
-        .write(tmp_path / "bag")
-    )
+    path = recording.drive(2, camera="/left").drive(2, camera="/right", points="/top/points").write(tmp_path / "bag")
     with pytest.raises(CalibrationInputError, match="--image /left/image_raw --points /top/points"):
         open_source(path)
     source = open_source(path, image_topic="/right/image_raw", points_topic="/top/points")
@@ -238,9 +228,7 @@ def chain(make: SimpleNamespace) -> list[Any]:
 
 
 @pytest.mark.parametrize("dynamic", [0, 1, 4], ids=["static", "one joint on /tf", "all on /tf"])
-def test_the_extrinsic_is_composed_from_tf(
-    recording: Any, make: SimpleNamespace, tmp_path: Path, dynamic: int
-):
+def test_the_extrinsic_is_composed_from_tf(recording: Any, make: SimpleNamespace, tmp_path: Path, dynamic: int):
     edges = chain(make)
     recording.drive(2)
     for index, edge in enumerate(edges):
@@ -291,9 +279,7 @@ def test_frames_that_tf_cannot_know(
         source.initial_extrinsic()
 
 
-def test_the_camera_info_names_the_frame_when_the_image_does_not(
-    recording: Any, make: SimpleNamespace, tmp_path: Path
-):
+def test_the_camera_info_names_the_frame_when_the_image_does_not(recording: Any, make: SimpleNamespace, tmp_path: Path):
     recording.add("/cam/camera_info", make.camera_info(make.start_ns, frame_id="optical"))
     recording.add("/cam/image_raw", make.image(make.start_ns, frame_id=""))
     recording.add("/points", make.cloud(make.start_ns))

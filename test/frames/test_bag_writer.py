@@ -197,6 +197,7 @@ def test_clouds_stamped_at_another_end_of_the_sweep_keep_their_image(tmp_path: P
     source = MemorySource(cloud_delay_ns=delay_ns)
     written = write_bag(source, tmp_path / "out.mcap")
     assert written.cloud_shift_ns == -delay_ns
+    assert f"moved by {-delay_ns / 1e6:+.1f} ms" in str(written)
     assert_same(source, tmp_path / "out.mcap")
 
 
@@ -233,9 +234,7 @@ def test_a_bag_can_be_written_from_a_bag(recording: Any, make: SimpleNamespace, 
     assert_same(BagSource(path), tmp_path / "copy.mcap")
 
 
-@pytest.mark.parametrize(
-    "name", ["kitti_2011_09_26_drive0009_cam3", "pandaset_002_left", "acfr_vlp16_fisheye"]
-)
+@pytest.mark.parametrize("name", ["kitti_2011_09_26_drive0009_cam3", "pandaset_002_left", "acfr_vlp16_fisheye"])
 def test_a_real_sequence_round_trips(data_folder: Path, tmp_path: Path, name: str):
     class Beginning(SequenceFolder):
         def __len__(self) -> int:

@@ -29,9 +29,7 @@ def test_points_without_a_return_are_dropped_with_their_columns():
     xyz[5, 1] = np.inf
     xyz[7] = 0
     xyz[9, 2] = -np.inf
-    frame = create(
-        xyz, ring=np.arange(200, dtype=np.uint16), time_offset_s=np.arange(200, dtype=np.float32) / 1000
-    )
+    frame = create(xyz, ring=np.arange(200, dtype=np.uint16), time_offset_s=np.arange(200, dtype=np.float32) / 1000)
     kept = np.delete(np.arange(200), [3, 5, 7, 9])
     assert frame.dropped_points == 4
     assert frame.xyz.dtype == np.float32

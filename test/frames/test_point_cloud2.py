@@ -29,9 +29,7 @@ def cloud(
     fields, offset = [], 0
     for (name, values), gap in zip(columns.items(), gaps):
         offset += gap
-        fields.append(
-            SimpleNamespace(name=name, offset=offset, datatype=DATATYPES[values.dtype.str[1:]], count=1)
-        )
+        fields.append(SimpleNamespace(name=name, offset=offset, datatype=DATATYPES[values.dtype.str[1:]], count=1))
         offset += values.dtype.itemsize
     point_step = offset + gaps[len(columns)]
 
@@ -39,9 +37,7 @@ def cloud(
     data = np.full((count, point_step), 0xA5, np.uint8)
     for field, values in zip(fields, columns.values()):
         stored = np.ascontiguousarray(values.astype(values.dtype.newbyteorder(">" if big else "<")))
-        data[:, field.offset : field.offset + values.dtype.itemsize] = stored.view(np.uint8).reshape(
-            count, -1
-        )
+        data[:, field.offset : field.offset + values.dtype.itemsize] = stored.view(np.uint8).reshape(count, -1)
     rows = data.reshape(height, -1)
     rows = np.pad(rows, ((0, 0), (0, row_padding)), constant_values=0x5A)
     sec, nanosec = divmod(int(NOW_S * 1e9), 10**9)
@@ -68,9 +64,7 @@ def layouts(draw: st.DrawFn) -> tuple[dict[str, np.ndarray], dict]:
     height = draw(st.integers(1, 4))
     count = height * draw(st.integers(1, 9))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    columns = {
-        name: rng.uniform(-100, 100, count).astype(draw(st.sampled_from(["f4", "f8"]))) for name in "xyz"
-    }
+    columns = {name: rng.uniform(-100, 100, count).astype(draw(st.sampled_from(["f4", "f8"]))) for name in "xyz"}
     if draw(st.booleans()):
         columns["intensity"] = rng.integers(2, 128, count).astype(draw(st.sampled_from(list(DATATYPES))))
     if draw(st.booleans()):
@@ -95,9 +89,7 @@ def layouts(draw: st.DrawFn) -> tuple[dict[str, np.ndarray], dict]:
 def test_any_layout_gives_the_same_points(case: tuple[dict[str, np.ndarray], dict]):
     columns, layout = case
     decoded = decode_point_cloud2(cloud(columns, **layout))
-    np.testing.assert_array_equal(
-        decoded.xyz, np.stack([columns[name].astype(np.float32) for name in "xyz"], axis=1)
-    )
+    np.testing.assert_array_equal(decoded.xyz, np.stack([columns[name].astype(np.float32) for name in "xyz"], axis=1))
     assert decoded.xyz.dtype == np.float32
     if "intensity" in columns:
         np.testing.assert_allclose(decoded.intensity, columns["intensity"] / 255, rtol=1e-6)

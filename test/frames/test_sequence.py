@@ -28,9 +28,7 @@ def make_sequence(tmp_path: Path) -> Callable[..., Path]:
         for frame in names:
             cv2.imwrite(str(folder / "image" / f"{frame}.jpg"), np.full((48, 64, 3), 90, np.uint8))
             xyz = rng.integers(-9000, 9000, (200, 3), np.int16)
-            np.savez_compressed(
-                folder / "lidar" / f"{frame}.npz", xyz=xyz, intensity=np.arange(200, dtype=np.uint8)
-            )
+            np.savez_compressed(folder / "lidar" / f"{frame}.npz", xyz=xyz, intensity=np.arange(200, dtype=np.uint8))
         description = {
             "name": name,
             "frames": names,

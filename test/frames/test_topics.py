@@ -113,9 +113,7 @@ def test_a_topic_asked_for_that_is_not_there():
 
 
 def test_a_topic_asked_for_that_is_of_another_type():
-    assert "/imu is of type sensor_msgs/msg/Imu; --points needs" in refusal(
-        topics(*TWO_CAMERAS), points="/imu"
-    )
+    assert "/imu is of type sensor_msgs/msg/Imu; --points needs" in refusal(topics(*TWO_CAMERAS), points="/imu")
 
 
 def test_the_only_camera_info_belongs_to_the_only_camera():
@@ -129,9 +127,7 @@ def test_no_camera_info():
 
 
 def test_camera_infos_that_are_not_beside_the_image_have_to_be_chosen():
-    available = topics(
-        *ONE_CAMERA[1:], ("/a/camera_info", CAMERA_INFO_TYPE), ("/b/camera_info", CAMERA_INFO_TYPE)
-    )
+    available = topics(*ONE_CAMERA[1:], ("/a/camera_info", CAMERA_INFO_TYPE), ("/b/camera_info", CAMERA_INFO_TYPE))
     said = refusal(available)
     assert "no camera info /cam/camera_info beside /cam/image_raw" in said
     assert "--image /cam/image_raw --points /points --camera-info /a/camera_info" in said
