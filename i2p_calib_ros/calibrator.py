@@ -134,7 +134,9 @@ class Calibrator:
         """Does the fused extrinsic align the frames kept aside better than the initial one?"""
         if self.fused is None:
             return Verdict.inconclusive("no usable frame yet")
-        return judge(self.fused, self.prior.T_mean, list(self._held_out))
+        return judge(
+            list(self._held_out), self.fused.T_mean, self.prior.T_mean, covariance=self.fused.covariance
+        )
 
     def _vantage(self, fused: FusedEstimate) -> PosePrior:
         """Where the next frame is looked at from: the fused pose, with a spread that leaves room for its being wrong."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from i2p_calib_ros.engines.model_file import LikelihoodConfig, ModelCard, WeightsFile
 from i2p_calib_ros.errors import CalibrationInputError
@@ -34,7 +34,7 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
     card_path = out_dir / "models" / f"{name}.yaml"
     for folder in (weights.parent, card_path.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, weights)
+    weights.write_bytes(save(tensors))
     progress = checkpoint["state"]
     card = ModelCard(
         name=name,
