@@ -1,0 +1,106 @@
+"""Temporal fusion with frames whose likelihood is known: information adds up, outliers and jumps are handled."""
+
+import numpy as np
+import torch
+
+from i2p_calib_ros.fusion.temporal import FusionSettings, TemporalFusion
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.posterior.amis import sample_posterior
+from i2p_calib_ros.posterior.prior import PosePrior
+
+T_TRUE = se3.exp(np.array([0.1, -0.3, 0.2, 0.02, 0.01, -0.03])) @ se3.from_rotation_vector([0, 0, 0], [1.2, -1.2, 1.2])
+SIGMA = np.array([0.06, 0.05, 0.08, 0.008, 0.01, 0.006])
+NO_BIAS = FusionSettings(bias_rotation_deg=0.0, bias_translation_m=0.0)
+
+
+class GaussianFrame:
+    """A frame whose likelihood is a Gaussian of the twist about `T`."""
+
+    def __init__(self, T, sigma=SIGMA):
+        self.T, self.sigma = T, sigma
+
+    def thinned(self, points):
+        return self
+
+    def log_likelihood(self, T_camera_lidar):
+        twist = se3.log(T_camera_lidar.double().numpy() @ se3.inverse(self.T))
+        return torch.from_numpy(-0.5 * ((twist / self.sigma) ** 2).sum(axis=-1))
+
+
+def frame_off(rng, T=T_TRUE):
+    return GaussianFrame(se3.exp(rng.normal(0, SIGMA)) @ T)
+
+
+def prior(rng):
+    return PosePrior.from_spread(se3.perturb(T_TRUE, rng.uniform(-4, 4, 3), rng.uniform(-0.2, 0.2, 3)), 4.0, 0.2)
+
+
+def feed(fusion, frames, start_s=0.0, step_s=0.25):
+    for index, frame in enumerate(frames):
+        posterior = sample_posterior(frame.log_likelihood, fusion.prior, seed=index)
+        estimate = fusion.update(start_s + step_s * index, frame, posterior)
+    return estimate
+
+
+def test_fusing_gaussian_frames_gives_the_analytic_posterior_with_the_prior_counted_once():
+    rng = np.random.default_rng(0)
+    belief = prior(rng)
+    frames = [frame_off(rng) for _ in range(6)]
+    estimate = feed(TemporalFusion(belief, NO_BIAS), frames)
+    information = 6 / SIGMA**2 + 1 / belief.sigma**2
+    np.testing.assert_allclose(np.diag(estimate.covariance), 1 / information, rtol=0.25)
+    # In the tangent space at the truth, where all twists are small enough to add.
+    twists = np.array([se3.log(f.T @ se3.inverse(T_TRUE)) for f in frames])
+    from_prior = se3.log(belief.T_mean @ se3.inverse(T_TRUE))
+    expected = (twists.sum(axis=0) / SIGMA**2 + from_prior / belief.sigma**2) / information
+    np.testing.assert_array_less(np.abs(se3.log(estimate.T_mean @ se3.inverse(T_TRUE)) - expected) * information**0.5, 0.5)
+
+
+def test_a_third_of_gross_outliers_does_not_move_the_estimate():
+    rng = np.random.default_rng(1)
+    frames = [frame_off(rng) for _ in range(9)]
+    for i in (2, 5, 7):
+        wrong = se3.perturb(T_TRUE, rng.uniform(3, 6, 3) * rng.choice([-1, 1], 3), rng.uniform(-0.3, 0.3, 3))
+        frames[i] = GaussianFrame(wrong)
+    estimate = feed(TemporalFusion(prior(rng)), frames)
+    error = se3.pose_error(estimate.T_mean, T_TRUE)
+    assert error.rotation_deg < 0.6 and error.translation_m < 0.08
+    assert estimate.keyframes_gated == 3 and estimate.keyframes_used == 6
+
+
+def test_a_jump_of_the_mount_restarts_the_window():
+    rng = np.random.default_rng(2)
+    fusion = TemporalFusion(prior(rng))
+    feed(fusion, [frame_off(rng) for _ in range(8)])
+    moved = se3.perturb(T_TRUE, [2.5, -2.0, 2.0], [0.2, 0.2, -0.2])
+    jumps = []
+    for index in range(6):
+        frame = frame_off(rng, moved)
+        estimate = fusion.update(3.0 + 0.25 * index, frame, sample_posterior(frame.log_likelihood, fusion.prior))
+        jumps.append(estimate.jumped)
+    assert jumps.count(True) == 1
+    error = se3.pose_error(estimate.T_mean, moved)
+    assert error.rotation_deg < 1.0 and error.translation_m < 0.12
+
+
+def test_the_window_is_bounded_and_spans_ever_more_of_the_drive():
+    rng = np.random.default_rng(3)
+    settings = FusionSettings(window=6, interval_s=0.2, longest_interval_s=0.8)
+    fusion = TemporalFusion(prior(rng), settings)
+    accepted = []
+    for stamp_s in np.arange(0.0, 12.0, 0.1):
+        if fusion.wants(stamp_s):
+            frame = frame_off(rng)
+            estimate = fusion.update(stamp_s, frame, sample_posterior(frame.log_likelihood, fusion.prior))
+            accepted.append(stamp_s)
+            assert estimate.keyframes_used + estimate.keyframes_gated <= 6
+    gaps = np.diff(accepted)
+    assert gaps[0] < 0.25 and 0.75 < gaps[-1] < 0.95
+
+
+def test_a_stamp_that_goes_back_starts_a_new_window():
+    rng = np.random.default_rng(4)
+    fusion = TemporalFusion(prior(rng))
+    feed(fusion, [frame_off(rng) for _ in range(4)], start_s=100.0)
+    assert fusion.wants(1.0)
+    assert feed(fusion, [frame_off(rng)], start_s=1.0).keyframes_used == 1
