@@ -90,16 +90,13 @@ def replay(
     from i2p_calib_ros.evaluation.replay import initial_prior, replay_source, resolve_extrinsic
     from i2p_calib_ros.frames.source import open_source
 
+    spread_by_axis = _pair(spread, "--spread")
+    moved_by = None if perturb is None else _pair(perturb, "--perturb")
     source = open_source(
         recording, image_topic=image, camera_info_topic=camera_info, points_topic=points, slop_s=slop
     )
     T_truth = None if truth is None else resolve_extrinsic(truth, source)
-    prior = initial_prior(
-        resolve_extrinsic(initial, source),
-        _pair(spread, "--spread"),
-        None if perturb is None else _pair(perturb, "--perturb"),
-        seed,
-    )
+    prior = initial_prior(resolve_extrinsic(initial, source), spread_by_axis, moved_by, seed)
     engine = TorchEngine(load_model(model), device)
     total = len(source) if frames is None else min(frames, len(source))
     with _progress("replay", total) as advance:
@@ -406,3 +403,7 @@ def _write_json(path: Path, text: str) -> None:
 
 def _plain(text: str) -> str:
     return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

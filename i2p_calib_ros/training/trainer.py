@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class TrainingSettings:
     seed: int = 1
     checkpoint_every_s: float = 240.0
     bf16: bool = True
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig = field(default_factory=lambda: NetworkConfig())
 
 
 class CalibrationModel(torch.nn.Module):
