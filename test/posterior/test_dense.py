@@ -57,7 +57,9 @@ def test_prior_mass_inside_and_outside_adds_to_one():
 def test_an_uninformative_field_votes_for_no_pose_not_even_at_the_border():
     points, uv = scene()
     field = field_of(torch.zeros(len(uv), 40, 64), uv, points)
-    poses = torch.from_numpy(PosePrior.from_spread(T_TRUE, 10.0, 1.0).sample(np.random.default_rng(0), 50)).float()
+    poses = torch.from_numpy(
+        PosePrior.from_spread(T_TRUE, 10.0, 1.0).sample(np.random.default_rng(0), 50)
+    ).float()
     votes = DenseLikelihood(field, effective_points=40.0).log_likelihood(poses)
     assert votes.abs().max() < 0.05
 
@@ -75,7 +77,9 @@ def test_scores_are_sampled_where_the_point_projects():
     points, uv = scene(50)
     similarity = gaussian_similarity(uv, 2.0)
     field = field_of(similarity, uv, points)
-    score = DenseLikelihood(field, 1.0, floor=1e-6).point_log_likelihoods(torch.from_numpy(T_TRUE)[None].float())[:, 0]
+    score = DenseLikelihood(field, 1.0, floor=1e-6).point_log_likelihoods(
+        torch.from_numpy(T_TRUE)[None].float()
+    )[:, 0]
     # At the peak a bilinear sample misses at most the curvature over half a cell.
     torch.testing.assert_close(score, -field.log_evidence, atol=0.1, rtol=0.02)
 
@@ -84,7 +88,9 @@ def test_no_point_votes_by_more_than_the_floor_and_poses_behind_count_as_outside
     points, uv = scene(50)
     field = field_of(gaussian_similarity(uv, 0.5), uv, points, outside=-50.0)
     behind = np.diag([1.0, -1.0, -1.0, 1.0]) @ T_TRUE
-    votes = DenseLikelihood(field, 1.0, floor=0.02).point_log_likelihoods(torch.from_numpy(behind)[None].float())
+    votes = DenseLikelihood(field, 1.0, floor=0.02).point_log_likelihoods(
+        torch.from_numpy(behind)[None].float()
+    )
     torch.testing.assert_close(votes, torch.full_like(votes, float(np.log(0.02))))
 
 
@@ -95,7 +101,9 @@ def test_posterior_finds_the_pose_with_an_honest_covariance():
     inside = []
     for trial in range(12):
         seen = uv + rng.normal(0, sigma_cells * STRIDE, uv.shape)
-        likelihood = DenseLikelihood(field_of(gaussian_similarity(seen, sigma_cells), uv, points), len(uv), floor=1e-4)
+        likelihood = DenseLikelihood(
+            field_of(gaussian_similarity(seen, sigma_cells), uv, points), len(uv), floor=1e-4
+        )
         start = se3.perturb(T_TRUE, rng.uniform(-4, 4, 3), rng.uniform(-0.3, 0.3, 3))
         posterior = sample_posterior(
             likelihood.log_likelihood, PosePrior.from_spread(start, 2.5, 0.2), seed=trial

@@ -1,0 +1,81 @@
+"""What one frame, or several fused, says about the extrinsic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.posterior.modes import is_multimodal
+
+_KARCHER_ITERATIONS = 5
+
+
+@dataclass(frozen=True)
+class PosePosterior:
+    """Distribution over `T_camera_lidar`, as weighted samples and as a Gaussian of the left perturbation.
+
+    T_mean: (4, 4). covariance: (6, 6) of `xi` in `T_true = exp(xi) @ T_mean`, order x, y, z, rx, ry, rz (m, rad).
+    samples: (m, 4, 4). weights: (m,), sum 1. effective_sample_size: 1 / sum(weights^2).
+    multimodal: the samples fall into groups that one Gaussian does not describe (see `modes`).
+    log_evidence: log of the likelihood averaged over the prior.
+    """
+
+    T_mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    samples: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    effective_sample_size: float
+    multimodal: bool
+    log_evidence: float
+
+    @classmethod
+    def from_samples(
+        cls, samples: NDArray[np.float64], weights: NDArray[np.float64], log_evidence: float = float("nan")
+    ) -> PosePosterior:
+        """Summary of weighted poses: samples (m, 4, 4), weights (m,) non-negative, any scale."""
+        total = weights.sum()
+        if len(samples) != len(weights) or not total > 0.0 or not np.isfinite(total):
+            raise ValueError(f"need as many finite, not all zero weights as samples, got {weights} for {len(samples)}")
+        weights = weights / total
+        T_mean, twists = _karcher_mean(samples, weights)
+        return cls(
+            T_mean=T_mean,
+            covariance=(twists * weights[:, None]).T @ twists,
+            samples=samples,
+            weights=weights,
+            effective_sample_size=float(1.0 / np.sum(weights**2)),
+            multimodal=is_multimodal(twists, weights),
+            log_evidence=log_evidence,
+        )
+
+    @property
+    def translation_m(self) -> NDArray[np.float64]:
+        """Standard deviation of the translation along the camera axes: (3,) metres."""
+        return np.sqrt(np.diag(self.covariance)[:3])
+
+    @property
+    def rotation_deg(self) -> NDArray[np.float64]:
+        """Standard deviation of the rotation about the camera axes: (3,) degrees."""
+        return np.rad2deg(np.sqrt(np.diag(self.covariance)[3:]))
+
+    def mahalanobis(self, T: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distance of poses (..., 4, 4) from the mean in standard deviations: (...); its square is chi-square(6)."""
+        twist = se3.log(T @ se3.inverse(self.T_mean))
+        solved = np.linalg.solve(self.covariance, twist[..., None])[..., 0]
+        return np.sqrt(np.sum(twist * solved, axis=-1))
+
+
+def _karcher_mean(
+    samples: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted mean pose (4, 4), where the weighted mean twist vanishes, and the twists (m, 6) of the samples from it."""
+    T_mean = samples[np.argmax(weights)]
+    for _ in range(_KARCHER_ITERATIONS):
+        step = weights @ se3.log(samples @ se3.inverse(T_mean))
+        T_mean = se3.exp(step) @ T_mean
+        if np.abs(step).max() < 1e-9:
+            break
+    return T_mean, se3.log(samples @ se3.inverse(T_mean))
