@@ -41,7 +41,6 @@ LogLikelihood = Callable[[torch.Tensor], torch.Tensor]
 _DIM = 6
 _PEAK_NEIGHBOURS = 4
 _DRAWS_PER_ROUND = 2  # of the sampling rounds: the mixture is refitted after each
-_PEAK_NEIGHBOURS = 16
 
 
 class LikelihoodError(RuntimeError):
