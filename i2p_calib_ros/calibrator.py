@@ -19,7 +19,7 @@ from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
 from i2p_calib_ros.network.inputs import PriorSpread, TooFewPoints, prepare_inputs
 from i2p_calib_ros.posterior.amis import sample_posterior
-from i2p_calib_ros.posterior.dense import DenseLikelihood
+from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
 from i2p_calib_ros.posterior.match_field import MatchField
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
@@ -40,7 +40,7 @@ _HELD_OUT_FRAMES = 10
 class FrameEstimate:
     """What one frame says: its likelihood (the prior is not in it), the posterior under the prior, the time it took."""
 
-    likelihood: DenseLikelihood
+    likelihood: PoseLikelihood
     posterior: PosePosterior
     seconds: float
 
@@ -58,7 +58,7 @@ class FrameMatcher:
         self._rng = np.random.default_rng(seed)
 
     def match(self, frame: Frame, T_camera_lidar: NDArray[np.float64], spread: PriorSpread) -> MatchField:
-        """The field over the frame's LiDAR points, seen from `T_camera_lidar`; FrameRejected when too few are in view."""
+        """The field over the frame's points, seen from `T_camera_lidar`. FrameRejected: too few in view."""
         xyz_prior = se3.transform_points(T_camera_lidar, frame.xyz)
         try:
             inputs = prepare_inputs(
@@ -79,10 +79,9 @@ class FrameMatcher:
     ) -> FrameEstimate:
         """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found."""
         started = time.perf_counter()
-        likelihood_config = self.engine.card.likelihood
         for _ in range(passes):
             field = self.match(frame, seen_from.T_mean, told_spread(seen_from))
-            likelihood = DenseLikelihood(field, likelihood_config.effective_points, likelihood_config.floor)
+            likelihood = make_likelihood(field, self.engine.card.likelihood)
             posterior = sample_posterior(likelihood.log_likelihood, prior)
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
         return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
@@ -139,13 +138,13 @@ class Calibrator:
         )
 
     def _vantage(self, fused: FusedEstimate) -> PosePrior:
-        """Where the next frame is looked at from: the fused pose, with a spread that leaves room for its being wrong."""
+        """Where the next frame is looked at from: the fused pose, with a spread that leaves room for an error."""
         sigma = np.sqrt(np.diag(fused.covariance))
         return PosePrior(fused.T_mean, np.minimum(_VANTAGE_INFLATION * sigma, self.prior.sigma))
 
 
 def told_spread(prior: PosePrior) -> PriorSpread:
-    """The spread that the network is told: one size for both, as in training, and inside the range it was trained on."""
+    """The spread that the network is told: one size for both, as in training, and inside the trained range."""
     translation_m = float(np.sqrt(np.mean(prior.sigma[:3] ** 2)))
     rotation_rad = float(np.sqrt(np.mean(prior.sigma[3:] ** 2)))
     size = max(_position(rotation_rad, _SPREAD_ROTATION_RAD), _position(translation_m, _SPREAD_TRANSLATION_M))

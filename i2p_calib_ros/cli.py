@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import numpy as np
 import typer
@@ -22,6 +22,8 @@ from rich.table import Table
 from i2p_calib_ros.errors import CalibrationInputError
 
 if TYPE_CHECKING:
+    from i2p_calib_ros.engines.model_file import LikelihoodKind
+    from i2p_calib_ros.engines.torch_engine import TorchEngine
     from i2p_calib_ros.evaluation.replay_result import ReplayResult
 
 _DEMO_SEQUENCE = "kitti_2011_09_26_drive0009_cam2"
@@ -41,6 +43,10 @@ err = Console(stderr=True)
 
 Model = Annotated[str, typer.Option(help="model name, or path of a model's .yaml")]
 Device = Annotated[Optional[str], typer.Option(help="cpu or cuda; the GPU when there is one by default")]  # noqa: UP045
+Likelihood = Annotated[
+    Optional[Literal["dense", "reprojection"]],  # noqa: UP045
+    typer.Option(help="how points vote for a pose; the model's own by default"),
+]
 JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the result to this file")]  # noqa: UP045
 Topic = Optional[str]  # noqa: UP045
 
@@ -82,11 +88,10 @@ def replay(
     ] = Path("out"),
     json_file: JsonFile = None,
     model: Model = "vpp_real",
+    likelihood: Likelihood = None,
     device: Device = None,
 ) -> None:
     """Calibrate from a recording: table, extrinsic.yaml and report.html with pictures."""
-    from i2p_calib_ros.engines.model_file import load_model
-    from i2p_calib_ros.engines.torch_engine import TorchEngine
     from i2p_calib_ros.evaluation.replay import initial_prior, replay_source, resolve_extrinsic
     from i2p_calib_ros.frames.source import open_source
 
@@ -97,7 +102,7 @@ def replay(
     )
     T_truth = None if truth is None else resolve_extrinsic(truth, source)
     prior = initial_prior(resolve_extrinsic(initial, source), spread_by_axis, moved_by, seed)
-    engine = TorchEngine(load_model(model), device)
+    engine = _engine(model, likelihood, device)
     total = len(source) if frames is None else min(frames, len(source))
     with _progress("replay", total) as advance:
         result = replay_source(source, engine, prior, T_truth=T_truth, max_frames=frames, on_frame=advance)
@@ -117,10 +122,11 @@ def demo(
     folder = data / _DEMO_SEQUENCE
     if not folder.is_dir():
         raise CalibrationInputError(
-            f"the demo needs the sequence folder {folder}. Set I2P_DATA to a folder that holds it, or take any recording "
-            "with camera, LiDAR and camera info and run `i2p-calib replay BAG`. KITTI raw (drive 2011_09_26_drive_0009, "
-            "synced and rectified, with its calibration) can be had at https://www.cvlibs.net/datasets/kitti/raw_data.php "
-            "after registration; README.md, 'Sequence folders', describes the format"
+            f"the demo needs the sequence folder {folder}. Set I2P_DATA to a folder that holds it, or take any "
+            "recording with camera, LiDAR and camera info and run `i2p-calib replay BAG`. KITTI raw (drive "
+            "2011_09_26_drive_0009, synced and rectified, with its calibration) can be had at "
+            "https://www.cvlibs.net/datasets/kitti/raw_data.php after registration; README.md, 'Sequence folders', "
+            "describes the format"
         )
     bag = out_dir / f"{folder.name}.mcap"
     bag.unlink(missing_ok=True)
@@ -165,11 +171,10 @@ def evaluate(
     seed: int = 0,
     json_file: JsonFile = None,
     model: Model = "vpp_real",
+    likelihood: Likelihood = None,
     device: Device = None,
 ) -> None:
     """Measure accuracy on sequences with a known extrinsic."""
-    from i2p_calib_ros.engines.model_file import load_model
-    from i2p_calib_ros.engines.torch_engine import TorchEngine
     from i2p_calib_ros.evaluation.protocols import PROTOCOLS, StartError, run_protocol, summarize
     from i2p_calib_ros.frames.sequence import iter_sequences
 
@@ -179,7 +184,7 @@ def evaluate(
     if not sequences:
         raise CalibrationInputError(f"no sequence under {data}: expected folders with a sequence.json")
     start = StartError(*_pair(bounds, "--bounds"))
-    engine = TorchEngine(load_model(model), device)
+    engine = _engine(model, likelihood, device)
     with _progress("evaluate", trials) as advance:
         results = run_protocol(
             protocol,
@@ -194,6 +199,7 @@ def evaluate(
     summary = {
         "protocol": protocol,
         "model": engine.card.name,
+        "likelihood": engine.card.likelihood.kind,
         "bounds": {"rotation_deg": start.rotation_deg, "translation_m": start.translation_m},
         "seed": seed,
         **summarize(results),
@@ -310,22 +316,24 @@ def _print_replay(result: ReplayResult, out_dir: Path) -> None:
     from i2p_calib_ros.geometry import se3
 
     table = Table(title="Extrinsic", title_justify="left")
-    for column in ("", "x", "y", "z", "roll / rx", "pitch / ry", "yaw / rz"):
-        table.add_column(column, justify="left" if not column else "right")
-    lidar, camera = result.lidar_frame_id, result.camera_frame_id
+    table.add_column("")
+    table.add_column("x  y  z [m]", justify="right")
+    table.add_column("roll pitch yaw [deg]", justify="right")
+
+    def add_row(title: str, metres: Any, degrees: Any) -> None:
+        table.add_row(title, " ".join(f"{v:+.3f}" for v in metres), " ".join(f"{v:+.2f}" for v in degrees))
+
     for title, T in (
-        (f"{lidar} in {camera} (T_camera_lidar)", result.T_final),
-        (f"{camera} in {lidar} (what TF holds)", se3.inverse(result.T_final)),
+        ("T_camera_lidar", result.T_final),
+        ("T_lidar_camera (as in TF)", se3.inverse(result.T_final)),
     ):
-        rpy = np.rad2deg(se3.euler_rpy(T))
-        table.add_row(title, *(f"{v:+.4f} m" for v in T[:3, 3]), *(f"{v:+.3f}°" for v in rpy))
-    rows = [("standard deviation, camera axes", result.sigma_translation_m, result.sigma_rotation_deg)]
-    rows.append(("correction", result.correction.signed_translation_m, result.correction.signed_rotation_deg))
+        add_row(title, T[:3, 3], np.rad2deg(se3.euler_rpy(T)))
+    table.add_section()
     error = result.error(result.T_final)
+    add_row("std. deviation, camera axes", result.sigma_translation_m, result.sigma_rotation_deg)
+    add_row("correction, camera axes", result.correction.signed_translation_m, result.correction.signed_rotation_deg)
     if error is not None:
-        rows.append(("error against truth", error.signed_translation_m, error.signed_rotation_deg))
-    for title, metres, degrees in rows:
-        table.add_row(title, *(f"{v:+.4f} m" for v in metres), *(f"{v:+.3f}°" for v in degrees))
+        add_row("error against truth", error.signed_translation_m, error.signed_rotation_deg)
     out.print(table)
     start = result.error(result.T_initial)
     if error is not None and start is not None:
@@ -394,6 +402,15 @@ def _print_evaluation(summary: dict[str, Any]) -> None:
             f"{1e3 * row['seconds_a_frame']['p50']:.0f} ms",
         )
     out.print(table)
+
+
+def _engine(model: str, likelihood: LikelihoodKind | None, device: str | None) -> TorchEngine:
+    """The engine of a model, with another likelihood than its card's where one is asked for."""
+    from i2p_calib_ros.engines.model_file import load_model
+    from i2p_calib_ros.engines.torch_engine import TorchEngine
+
+    loaded = load_model(model)
+    return TorchEngine(loaded if likelihood is None else loaded.with_likelihood(likelihood), device)
 
 
 def _write_json(path: Path, text: str) -> None:

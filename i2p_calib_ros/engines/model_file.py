@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
@@ -21,12 +21,17 @@ from i2p_calib_ros.network.network import VoxelPointPixelNet
 
 DEFAULT_MODEL = "vpp_real"
 
+LikelihoodKind = Literal["dense", "reprojection"]
+
 
 class LikelihoodConfig(BaseModel):
     """The pose likelihood that the weights were trained and calibrated with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kind: LikelihoodKind = Field(
+        "dense", description="dense: whole match distributions; reprojection: their mean and covariance, as published"
+    )
     effective_points: float = Field(gt=0, description="independent points that all query points count for")
     floor: float = Field(
         0.02, gt=0, lt=1, description="share of points whose match field is taken to say nothing"
@@ -63,6 +68,11 @@ class LoadedModel:
 
     card: ModelCard
     network: VoxelPointPixelNet
+
+    def with_likelihood(self, kind: LikelihoodKind) -> LoadedModel:
+        """The same model with another likelihood, for comparison: `effective_points` stays as it was calibrated."""
+        likelihood = self.card.likelihood.model_copy(update={"kind": kind})
+        return replace(self, card=self.card.model_copy(update={"likelihood": likelihood}))
 
 
 def share_folders() -> list[Path]:

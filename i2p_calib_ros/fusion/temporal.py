@@ -1,4 +1,4 @@
-"""Temporal fusion: the joint dense likelihood of a sliding window of keyframes, under the one initial prior.
+"""Temporal fusion: the joint likelihood of a sliding window of keyframes, under the one initial prior.
 
 Averaging the poses of single frames throws away what the frames constrain together: eight frames of a drive whose mean
 pose was 0.6 deg / 23 cm off gave 0.3 deg / 12 cm by their joint likelihood. Frames that disagree with the others are
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.posterior.amis import sample_posterior
-from i2p_calib_ros.posterior.dense import DenseLikelihood
+from i2p_calib_ros.posterior.likelihood import PoseLikelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
@@ -42,7 +42,7 @@ class FusionSettings:
 @dataclass(frozen=True)
 class FusedEstimate:
     """T_mean (4, 4) = T_camera_lidar and covariance (6, 6) of its left perturbation, after keyframes_used of
-    keyframes_used + keyframes_gated. jumped: the window was restarted because the newest frames agree on another pose."""
+    keyframes_used + keyframes_gated. jumped: the window was restarted, as the newest frames agree on another pose."""
 
     T_mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -54,7 +54,7 @@ class FusedEstimate:
 @dataclass
 class _Keyframe:
     stamp_s: float
-    likelihood: DenseLikelihood
+    likelihood: PoseLikelihood
     best: float
     gated: bool = False
 
@@ -81,7 +81,7 @@ class TemporalFusion:
         elapsed = stamp_s - self._keyframes[-1].stamp_s
         return elapsed < 0 or elapsed >= self._interval_s
 
-    def update(self, stamp_s: float, likelihood: DenseLikelihood, posterior: PosePosterior) -> FusedEstimate:
+    def update(self, stamp_s: float, likelihood: PoseLikelihood, posterior: PosePosterior) -> FusedEstimate:
         """Add a keyframe and fuse the window. A stamp that goes back (a bag played again) starts a new window."""
         if self._keyframes and stamp_s < self._keyframes[-1].stamp_s:
             self._keyframes.clear()
@@ -102,7 +102,7 @@ class TemporalFusion:
         )
         return self._estimate
 
-    def _append(self, stamp_s: float, likelihood: DenseLikelihood, posterior: PosePosterior) -> None:
+    def _append(self, stamp_s: float, likelihood: PoseLikelihood, posterior: PosePosterior) -> None:
         if len(self._keyframes) >= self.settings.window:
             if self._interval_s < self.settings.longest_interval_s:
                 self._keyframes = self._keyframes[::2]
