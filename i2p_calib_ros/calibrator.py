@@ -28,6 +28,8 @@ from i2p_calib_ros.posterior.prior import PosePrior
 _SPREAD_ROTATION_RAD = np.deg2rad(np.array([0.5, 10.0])) / np.sqrt(3.0)
 _SPREAD_TRANSLATION_M = np.array([0.02, 0.5]) / np.sqrt(3.0)
 
+_ROUNDS, _SAMPLES = 6, 448
+_QUICK_ROUNDS, _QUICK_SAMPLES = 4, 192
 _WARM_UP_KEYFRAMES = (
     3  # looked at from the initial extrinsic: one wrong frame must not set the view of the next
 )
@@ -75,14 +77,23 @@ class FrameMatcher:
         return self.engine.match_field(inputs, torch.from_numpy(frame.xyz[inputs.query_index.numpy()]))
 
     def estimate(
-        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, passes: int = 1
+        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, passes: int = 1, quick: bool = False
     ) -> FrameEstimate:
-        """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found."""
+        """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found.
+
+        `quick` samples less: enough where `seen_from` is near already.
+        """
         started = time.perf_counter()
         for _ in range(passes):
             field = self.match(frame, seen_from.T_mean, told_spread(seen_from))
             likelihood = make_likelihood(field, self.engine.card.likelihood)
-            posterior = sample_posterior(likelihood.log_likelihood, prior)
+            posterior = sample_posterior(
+                likelihood.log_likelihood,
+                prior,
+                rounds=_QUICK_ROUNDS if quick else _ROUNDS,
+                samples_per_round=_QUICK_SAMPLES if quick else _SAMPLES,
+                start_poses=seen_from.T_mean[None],
+            )
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
         return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
 
@@ -125,7 +136,7 @@ class Calibrator:
         if self.fused is None or self.fused.keyframes_used < _WARM_UP_KEYFRAMES:
             estimate = self.matcher.estimate(frame, self.prior, seen_from=self.prior, passes=2)
         else:
-            estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused))
+            estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused), quick=True)
         self.fused = self.fusion.update(stamp_s, estimate.likelihood, estimate.posterior)
         return CalibrationStep(estimate.posterior, self.fused, time.perf_counter() - started)
 

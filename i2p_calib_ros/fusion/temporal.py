@@ -19,6 +19,9 @@ from i2p_calib_ros.posterior.likelihood import PoseLikelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
+_TRACKING_SIGMAS = 4.0
+_TRACKING_SAMPLES = 192
+
 
 @dataclass(frozen=True)
 class FusionSettings:
@@ -115,11 +118,27 @@ class TemporalFusion:
         self._keyframes.append(_Keyframe(stamp_s, thinned, best))
 
     def _fuse(self, keyframes: list[_Keyframe], start: PosePosterior | None) -> PosePosterior:
+        """Posterior of the window: searched over the whole prior, or tracked where there is an estimate to start from.
+
+        `start` is another guess to search from.
+        """
+
         def joint(T: Tensor) -> Tensor:
             return torch.stack([k.likelihood.log_likelihood(T) for k in keyframes]).sum(dim=0)
 
-        starts = [p.T_mean for p in (start, self._estimate) if p is not None]
-        return sample_posterior(joint, self.prior, start_poses=np.stack(starts))
+        if start is not None or self._estimate is None:
+            starts = [p.T_mean for p in (start, self._estimate) if p is not None]
+            return sample_posterior(joint, self.prior, start_poses=np.stack(starts))
+
+        sigma = np.sqrt(np.diag(self._estimate.covariance))
+        around = PosePrior(self._estimate.T_mean, np.minimum(_TRACKING_SIGMAS * sigma, self.prior.sigma))
+
+        def joint_under_prior(T: Tensor) -> Tensor:
+            # `around` only says where to look: its density is taken out again, the prior's put in.
+            poses = T.double().numpy()
+            return joint(T) + torch.from_numpy(self.prior.log_density(poses) - around.log_density(poses))
+
+        return sample_posterior(joint_under_prior, around, rounds=4, samples_per_round=_TRACKING_SAMPLES)
 
     def _gate(self, T: NDArray[np.float64]) -> bool:
         """Mark the keyframes that disagree with a pose; whether any mark changed. A majority is never gated."""
