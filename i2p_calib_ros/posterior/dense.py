@@ -25,6 +25,15 @@ class DenseLikelihood:
         self.field = field
         self.floor = floor
         self.temper = effective_points / max(len(field.points), 1)
+        view, centre = field.view, (field.stride - 1) / 2
+        self._cells_from_camera = torch.tensor(
+            [
+                [view.fx / field.stride, 0.0, (view.cx - centre) / field.stride],
+                [0.0, view.fy / field.stride, (view.cy - centre) / field.stride],
+                [0.0, 0.0, 1.0],
+            ],
+            device=field.points.device,
+        )
 
     def thinned(self, points: int) -> DenseLikelihood:
         """The likelihood of the first `points` points (query points are in random order), counting for as many in all."""
@@ -39,25 +48,20 @@ class DenseLikelihood:
 
     def point_log_likelihoods(self, T_camera_source: Tensor) -> Tensor:
         """The untempered vote of every point for every pose, (n, m)."""
-        field, view = self.field, self.field.view
+        field = self.field
         n, h, w = field.scores.shape
         m = len(T_camera_source)
-        x = torch.einsum("mij,nj->nmi", T_camera_source[:, :3, :3], field.points) + T_camera_source[:, :3, 3]
-        z = x[..., 2]
-        ahead = z > _MIN_DEPTH_M
-        inverse = 1.0 / z.clamp(min=_MIN_DEPTH_M)
-        # View pixel -> cell coordinate -> grid_sample's [-1, 1] with align_corners=True (the centres of the outer cells).
-        centre = (field.stride - 1) / 2
-        column = (view.fx * x[..., 0] * inverse + view.cx - centre) / field.stride
-        row = (view.fy * x[..., 1] * inverse + view.cy - centre) / field.stride
-        grid = torch.stack([column * (2.0 / (w - 1)) - 1.0, row * (2.0 / (h - 1)) - 1.0], dim=-1)
+        # One matrix product projects every point under every pose, straight to homogeneous cell coordinates.
+        projections = (self._cells_from_camera @ T_camera_source[:, :3]).permute(2, 1, 0).reshape(4, 3 * m)
+        column, row, depth_m = torch.addmm(projections[3], field.points, projections[:3]).view(n, 3, m).unbind(dim=1)
+        ahead = depth_m > _MIN_DEPTH_M
+        inverse = 1.0 / depth_m.clamp(min=_MIN_DEPTH_M)
+        column, row = column * inverse, row * inverse
         inside = ahead & (column > -0.5) & (column < w - 0.5) & (row > -0.5) & (row < h - 0.5)
+        # grid_sample counts from -1 to 1 between the centres of the outer cells (align_corners).
+        grid = torch.stack([column * (2.0 / (w - 1)) - 1.0, row * (2.0 / (h - 1)) - 1.0], dim=-1)
         sampled = F.grid_sample(
-            field.scores[:, None],
-            grid.view(n, 1, m, 2),
-            mode="bilinear",
-            padding_mode="border",
-            align_corners=True,
+            field.scores[:, None], grid.view(n, 1, m, 2), mode="bilinear", padding_mode="border", align_corners=True
         ).view(n, m)
         score = torch.where(inside, sampled, field.outside_score[:, None]) - field.log_evidence[:, None]
         # A ratio above e^8 is certainty already; the clamp keeps a single overconfident point from ruling.
