@@ -27,7 +27,7 @@ class NoUsableFrame(CalibrationInputError):
 
 
 def resolve_extrinsic(where: str, source: FrameSource) -> NDArray[np.float64]:
-    """`tf`: the extrinsic that the recording carries; otherwise the path of an extrinsic file. T_camera_lidar (4, 4)."""
+    """`tf`: the extrinsic of the recording; otherwise the path of an extrinsic file. T_camera_lidar (4, 4)."""
     return source.initial_extrinsic() if where == "tf" else read_extrinsic(where).T_camera_lidar
 
 
@@ -93,8 +93,8 @@ def replay_source(
             or "no image-cloud pair was found"
         )
         raise NoUsableFrame(
-            f"{source.name}: no usable frame ({reasons}). Check the topics and --slop, and that image and cloud overlap: "
-            "`i2p-calib doctor RECORDING` lists what it holds"
+            f"{source.name}: no usable frame ({reasons}). Check the topics and --slop, and that image and cloud "
+            "overlap: `i2p-calib doctor RECORDING` lists what it holds"
         )
     verdict = calibrator.verdict()
     final = records[-1]

@@ -200,7 +200,9 @@ def _voxel_features(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _coarse_positions(levels: list[VoxelLevel], voxel: NDArray[np.int64], uv: NDArray[np.floating]) -> NDArray[np.float32]:
+def _coarse_positions(
+    levels: list[VoxelLevel], voxel: NDArray[np.int64], uv: NDArray[np.floating]
+) -> NDArray[np.float32]:
     """Mean view position (pixels) of the points of every coarsest voxel."""
     row = voxel
     for level in levels:

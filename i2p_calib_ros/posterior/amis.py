@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -120,7 +121,8 @@ def sample_posterior(
     for _ in range(_DRAWS_PER_ROUND * proposal.sampling_rounds):
         population = _tempered_population(pool, target_size=64.0)
         share = proposal.defensive_share
-        pool.draw([(e, (1.0 - share) * p) for e, p in mixture] + [(population, share)], samples_per_round // _DRAWS_PER_ROUND)
+        proposals = [(e, (1.0 - share) * p) for e, p in mixture] + [(population, share)]
+        pool.draw(proposals, samples_per_round // _DRAWS_PER_ROUND)
         mixture = _refit(pool, mixture)
     return pool.posterior()
 
@@ -171,7 +173,7 @@ class _Pool:
         # A Sobol sequence comes in powers of two; its parts are evenly spread too.
         uniform = qmc.Sobol(_DIM, rng=self._rng).random_base2(max(1, int(count).bit_length()))[: bounds[-1]]
         normal = ndtri(np.clip(uniform, 1e-9, 1.0 - 1e-9))
-        parts = [slice(low, high) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+        parts = [slice(low, high) for low, high in pairwise(bounds)]
         points = [e.draw(normal[part], self._rng) for (e, _), part in zip(mixture, parts, strict=True)]
         places = [slice(len(self.z) + part.start, len(self.z) + part.stop) for part in parts]
         new = np.concatenate([*points, probes])
@@ -306,5 +308,6 @@ def _refit(pool: _Pool, mixture: list[tuple[Ellipse, float]]) -> list[tuple[Elli
         covariance = ((z - mean) * part[:, None]).T @ (z - mean)
         trust = size / (size + 20.0)
         scale = trust * covariance + (1.0 - trust) * ellipse.scale
-        refitted.append((Ellipse(trust * mean + (1.0 - trust) * ellipse.mean, scale, ellipse.dof), max(float(share), 0.05)))
+        centre = trust * mean + (1.0 - trust) * ellipse.mean
+        refitted.append((Ellipse(centre, scale, ellipse.dof), max(float(share), 0.05)))
     return refitted

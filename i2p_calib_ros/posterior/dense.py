@@ -36,7 +36,7 @@ class DenseLikelihood:
         )
 
     def thinned(self, points: int) -> DenseLikelihood:
-        """The likelihood of the first `points` points (query points are in random order), counting for as many in all."""
+        """The likelihood of the first `points` points, which are in random order, tempered to count for as much."""
         field = self.field.subset(
             torch.arange(min(points, len(self.field.points)), device=self.field.points.device)
         )

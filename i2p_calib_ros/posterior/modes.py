@@ -24,7 +24,8 @@ def is_multimodal(points: NDArray[np.float64], weights: NDArray[np.float64]) -> 
     dimension = points.shape[1]
     # Systematic resampling to a bounded number of equal points, heavy samples several times.
     ladder = (np.arange(_RESAMPLED) + 0.5) / _RESAMPLED
-    kept, copies = np.unique(np.minimum(np.searchsorted(np.cumsum(weights), ladder), len(weights) - 1), return_counts=True)
+    rungs = np.minimum(np.searchsorted(np.cumsum(weights), ladder), len(weights) - 1)
+    kept, copies = np.unique(rungs, return_counts=True)
     points, weights = points[kept], copies / _RESAMPLED
     if len(points) < 4 * dimension:
         return False

@@ -71,7 +71,7 @@ class PosePosterior:
 def _karcher_mean(
     samples: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted mean pose (4, 4), where the weighted mean twist vanishes, and the twists (m, 6) of the samples from it."""
+    """Mean pose (4, 4), where the weighted mean twist vanishes, and the twists (m, 6) of the samples from it."""
     T_mean = samples[np.argmax(weights)]
     for _ in range(_KARCHER_ITERATIONS):
         step = weights @ se3.log(samples @ se3.inverse(T_mean))

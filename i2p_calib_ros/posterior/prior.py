@@ -54,7 +54,7 @@ class PosePrior:
         return np.diag(self.sigma**2)
 
     def whiten(self, T: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Twist of poses (..., 4, 4) from the prior mean in units of sigma: (..., 6), standard normal under the prior."""
+        """Twist of poses (..., 4, 4) from the prior mean in units of sigma: (..., 6), standard normal if so drawn."""
         return se3.log(T @ se3.inverse(self.T_mean)) / self.sigma
 
     def unwhiten(self, z: NDArray[np.float64]) -> NDArray[np.float64]:

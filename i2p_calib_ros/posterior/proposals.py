@@ -96,7 +96,7 @@ def improve_local_model(
         if reach > _LARGEST_REACH:
             break
         log_kernel = -0.5 * distance / reach
-    around = np.count_nonzero(log_kernel > -4.0)
+    around = float(np.count_nonzero(log_kernel > -4.0))
     if min(effective_size(normalised_weights(log_kernel)), around) < _TOO_FEW_NEIGHBOURS:
         return model, False
     near = log_kernel > log_kernel.max() - 14.0
@@ -128,7 +128,7 @@ def _fit_quadratic(
     normal = design.T @ weighted
     penalty = np.concatenate([np.full(1 + d, 1e-9), np.full(len(rows), _RIDGE)])
     scale = np.maximum(np.diag(normal), 1e-12)
-    coefficients = np.linalg.solve(normal + np.diag(penalty * scale), weighted.T @ value)
+    coefficients = np.linalg.solve(normal + np.diag(penalty * scale), weighted.T @ value).astype(np.float64)
     curvature = np.zeros((d, d))
     curvature[rows, columns] = coefficients[1 + d :]
     curvature[columns, rows] = coefficients[1 + d :]

@@ -1,6 +1,5 @@
 """Training on a small real-format sequence made here: losses fall, a stopped run goes on, the export can be loaded."""
 
-import json
 
 import numpy as np
 import pytest
@@ -57,7 +56,7 @@ def test_labels_agree_with_the_true_pose(boxes, seed):
     assert not (sample.visible & sample.outside).any()
 
 
-def test_pose_kl_is_least_for_a_field_that_knows_the_truth(data):
+def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
     sample = sample_of(boxes, 1)
     h, w = sample.inputs.view.height // TINY.stride, sample.inputs.view.width // TINY.stride
     rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
