@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from i2p_calib_ros.engines.torch_engine import TorchEngine
+from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.fusion.acceptance import Verdict, judge
 from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
@@ -34,7 +34,7 @@ _WARM_UP_KEYFRAMES = (
     3  # looked at from the initial extrinsic: one wrong frame must not set the view of the next
 )
 _VANTAGE_INFLATION = 2.0
-_HOLD_OUT_EVERY = 6
+_HOLD_OUT_EVERY = 4
 _HELD_OUT_FRAMES = 10
 
 
@@ -119,18 +119,20 @@ class Calibrator:
         self.matcher = FrameMatcher(engine, camera, seed)
         self.fusion = TemporalFusion(prior)
         self.fused: FusedEstimate | None = None
-        self._held_out: deque[Frame] = deque(maxlen=_HELD_OUT_FRAMES)
+        self._held_out = EvenlySpread[Frame](_HELD_OUT_FRAMES)
         self._candidates = 0
+        self._frames_between = False
 
     def update(self, frame: Frame) -> CalibrationStep | None:
-        """Take one frame. None when it adds nothing: it was kept aside for the alignment check, or follows a keyframe
-        too closely. Raises FrameRejected when it cannot be used."""
+        """Take one frame. None when it is no keyframe: it may then serve the alignment check. Raises FrameRejected."""
         stamp_s = frame.image_stamp_ns * 1e-9
         if not self.fusion.wants(stamp_s):
+            self._frames_between = True
+            self._held_out.offer(frame)
             return None
         self._candidates += 1
-        if self._candidates % _HOLD_OUT_EVERY == 0:
-            self._held_out.append(frame)
+        if not self._frames_between and self._candidates % _HOLD_OUT_EVERY == 0:
+            self._held_out.offer(frame)  # a slow recording has no frames to spare
             return None
         started = time.perf_counter()
         if self.fused is None or self.fused.keyframes_used < _WARM_UP_KEYFRAMES:
@@ -145,7 +147,7 @@ class Calibrator:
         if self.fused is None:
             return Verdict.inconclusive("no usable frame yet")
         return judge(
-            list(self._held_out), self.fused.T_mean, self.prior.T_mean, covariance=self.fused.covariance
+            self._held_out.items, self.fused.T_mean, self.prior.T_mean, covariance=self.fused.covariance
         )
 
     def _vantage(self, fused: FusedEstimate) -> PosePrior:

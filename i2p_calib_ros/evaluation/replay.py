@@ -13,6 +13,7 @@ from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.evaluation.extrinsic_file import read_extrinsic
 from i2p_calib_ros.evaluation.replay_result import FrameRecord, ModelProvenance, ReplayResult
+from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.source import FrameSource
 from i2p_calib_ros.fusion.temporal import FusedEstimate
@@ -62,7 +63,7 @@ def replay_source(
     """Feed all frames of a source; `on_frame` gets a line on the estimate after each. Raises NoUsableFrame."""
     calibrator = Calibrator(engine, source.camera, prior)
     records: list[FrameRecord] = []
-    shown: list[Frame] = []
+    shown = EvenlySpread[Frame](_OVERLAY_FRAMES)
     rejected: Counter[str] = Counter()
     frame: Frame | None = None
     for index, frame in enumerate(source):
@@ -85,7 +86,7 @@ def replay_source(
                     latency_s=step.seconds,
                 )
             )
-            _keep_spread_out(shown, frame, len(records))
+            shown.offer(frame)
     rejected += source.rejected
     if frame is None or not records:
         reasons = (
@@ -111,7 +112,7 @@ def replay_source(
         model=ModelProvenance(engine.card.name, engine.card.weights.sha256, engine.description),
         rejected=rejected,
         T_truth=T_truth,
-        overlay_frames=shown,
+        overlay_frames=shown.items,
     )
 
 
@@ -120,11 +121,3 @@ def _describe(fused: FusedEstimate | None) -> str:
         return "waiting for the first frame"
     sigma = np.sqrt(np.diag(fused.covariance))
     return f"sigma {np.rad2deg(sigma[3:].max()):.2f} deg {100 * sigma[:3].max():.1f} cm"
-
-
-def _keep_spread_out(shown: list[Frame], frame: Frame, count: int) -> None:
-    """Keep a few frames for pictures, evenly over a recording of unknown length, in bounded memory."""
-    if len(shown) < _OVERLAY_FRAMES:
-        shown.append(frame)
-    elif count & (count - 1) == 0:  # at powers of two: the middle one moves on, the last is the newest
-        shown[1:] = [shown[-1], frame]

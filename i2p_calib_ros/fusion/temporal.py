@@ -29,7 +29,9 @@ class FusionSettings:
     goes and the interval doubles, up to longest_interval_s, so that the window spans ever more of the drive.
     points: of each keyframe, to bound time and memory. gate_nats: a keyframe that loses more than this against its own
     best pose is left out. jump_keyframes: so many newest ones left out in a row mean that the mount has moved.
-    bias_rotation_deg, bias_translation_m: error that all frames share and that more frames do not average away.
+    correlation: of the errors of two frames of a drive. n frames then count as n / (1 + (n - 1) correlation), at most
+    1 / correlation: what frames get wrong together more of them do not average away, least of all those of a standing
+    vehicle. Measured on a drive not trained on, where the mean error of 24 single frames was half a sigma an axis.
     """
 
     window: int = 24
@@ -38,8 +40,7 @@ class FusionSettings:
     points: int = 256
     gate_nats: float = 15.0
     jump_keyframes: int = 4
-    bias_rotation_deg: float = 0.05
-    bias_translation_m: float = 0.01
+    correlation: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class TemporalFusion:
             fused = self._fuse(used, start=fused)
         self._estimate = FusedEstimate(
             T_mean=fused.T_mean,
-            covariance=fused.covariance + self._bias_covariance(),
+            covariance=fused.covariance,
             keyframes_used=len(used),
             keyframes_gated=len(self._keyframes) - len(used),
             jumped=jumped,
@@ -123,8 +124,10 @@ class TemporalFusion:
         `start` is another guess to search from.
         """
 
+        weight = 1.0 / (1.0 + (len(keyframes) - 1) * self.settings.correlation)
+
         def joint(T: Tensor) -> Tensor:
-            return torch.stack([k.likelihood.log_likelihood(T) for k in keyframes]).sum(dim=0)
+            return weight * torch.stack([k.likelihood.log_likelihood(T) for k in keyframes]).sum(dim=0)
 
         if start is not None or self._estimate is None:
             starts = [p.T_mean for p in (start, self._estimate) if p is not None]
@@ -160,7 +163,3 @@ class TemporalFusion:
         for keyframe in newest:
             keyframe.gated = False
         return True
-
-    def _bias_covariance(self) -> NDArray[np.float64]:
-        translation, rotation = self.settings.bias_translation_m, np.deg2rad(self.settings.bias_rotation_deg)
-        return np.diag([translation**2] * 3 + [rotation**2] * 3)

@@ -10,7 +10,7 @@ from i2p_calib_ros.posterior.prior import PosePrior
 
 T_TRUE = se3.exp(np.array([0.1, -0.3, 0.2, 0.02, 0.01, -0.03])) @ se3.from_rotation_vector([0, 0, 0], [1.2, -1.2, 1.2])
 SIGMA = np.array([0.06, 0.05, 0.08, 0.008, 0.01, 0.006])
-NO_BIAS = FusionSettings(bias_rotation_deg=0.0, bias_translation_m=0.0)
+INDEPENDENT = FusionSettings(correlation=0.0)
 
 
 class GaussianFrame:
@@ -46,7 +46,7 @@ def test_fusing_gaussian_frames_gives_the_analytic_posterior_with_the_prior_coun
     rng = np.random.default_rng(0)
     belief = prior(rng)
     frames = [frame_off(rng) for _ in range(6)]
-    estimate = feed(TemporalFusion(belief, NO_BIAS), frames)
+    estimate = feed(TemporalFusion(belief, INDEPENDENT), frames)
     information = 6 / SIGMA**2 + 1 / belief.sigma**2
     np.testing.assert_allclose(np.diag(estimate.covariance), 1 / information, rtol=0.25)
     # In the tangent space at the truth, where all twists are small enough to add.
@@ -55,6 +55,15 @@ def test_fusing_gaussian_frames_gives_the_analytic_posterior_with_the_prior_coun
     expected = (twists.sum(axis=0) / SIGMA**2 + from_prior / belief.sigma**2) / information
     off = se3.log(estimate.T_mean @ se3.inverse(T_TRUE)) - expected
     np.testing.assert_array_less(np.abs(off) * information**0.5, 0.5)
+
+
+def test_frames_that_repeat_each_other_count_as_few():
+    rng = np.random.default_rng(5)
+    frame = frame_off(rng)
+    estimate = feed(TemporalFusion(prior(rng), FusionSettings(correlation=0.25)), [frame] * 12)
+    counted = 12 / (1 + 11 * 0.25)
+    information = counted / SIGMA**2 + 1 / prior(rng).sigma ** 2
+    np.testing.assert_allclose(np.diag(estimate.covariance), 1 / information, rtol=0.25)
 
 
 def test_a_third_of_gross_outliers_does_not_move_the_estimate():
