@@ -368,40 +368,27 @@ def _print_replay(result: ReplayResult, out_dir: Path) -> None:
 
 def _print_evaluation(summary: dict[str, Any]) -> None:
     bounds = summary["bounds"]
-    table = Table(
-        title=f"{summary['protocol']} from ±{bounds['rotation_deg']:g}° / ±{100 * bounds['translation_m']:g} cm, "
-        f"model {summary['model']}",
-        title_justify="left",
+    out.print(
+        f"[bold]{summary['protocol']}[/] from ±{bounds['rotation_deg']:g}° / ±{100 * bounds['translation_m']:g} cm "
+        f"about every axis, model {summary['model']}",
+        highlight=False,
     )
-    for column in (
-        "sequence",
-        "trials",
-        "median",
-        "signed mean x y z",
-        "<2° 5cm",
-        "<1° 2.5cm",
-        "NEES",
-        "90 %",
-        "p50",
-    ):
-        table.add_column(column, justify="left" if column == "sequence" else "right")
     for name, row in [*summary["by_sequence"].items(), ("overall", summary["overall"])]:
-        signed = row["mean_signed"]
-        table.add_row(
-            name,
-            str(row["trials"]),
-            f"{row['median_rotation_deg']:.2f}° {100 * row['median_translation_m']:.1f} cm",
-            " ".join(f"{v:+.2f}" for v in signed["rotation_deg"].values())
-            + "°\n"
-            + " ".join(f"{100 * v:+.1f}" for v in signed["translation_m"].values())
-            + " cm",
-            f"{100 * row['within_2deg_5cm']:.0f} %",
-            f"{100 * row['within_1deg_2.5cm']:.0f} %",
-            f"{row['nees_mean']:.1f}",
-            f"{100 * row['coverage']['90']:.0f} %",
-            f"{1e3 * row['seconds_a_frame']['p50']:.0f} ms",
+        degrees = " ".join(f"{v:+.2f}" for v in row["mean_signed"]["rotation_deg"].values())
+        metres = " ".join(f"{100 * v:+.1f}" for v in row["mean_signed"]["translation_m"].values())
+        out.print(
+            f"\n[bold]{_plain(name)}[/], {row['trials']} trials\n"
+            f"  median error      {row['median_rotation_deg']:.2f}°  {100 * row['median_translation_m']:.1f} cm\n"
+            f"  mean, axes x y z  {degrees} °   {metres} cm\n"
+            f"  within            2° & 5 cm {100 * row['within_2deg_5cm']:.0f} %   "
+            f"1° & 2.5 cm {100 * row['within_1deg_2.5cm']:.0f} %   "
+            f"worse than start {100 * row['worse_than_start']:.0f} %\n"
+            f"  covariance        NEES {row['nees_mean']:.1f} (6 expected)   "
+            f"90 % region holds {100 * row['coverage']['90']:.0f} %\n"
+            f"  time a frame      {1e3 * row['seconds_a_frame']['p50']:.0f} ms p50, "
+            f"{1e3 * row['seconds_a_frame']['p95']:.0f} ms p95",
+            highlight=False,
         )
-    out.print(table)
 
 
 def _engine(model: str, likelihood: LikelihoodKind | None, device: str | None) -> TorchEngine:
