@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_uncertainty
-from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import PoseError
@@ -82,33 +82,39 @@ def run_protocol(
 ) -> list[Trials]:
     """`trials` in all, dealt to the sequences in turn; `progress` is called after each.
 
-    A trial whose frame cannot be used is repeated with another frame and counted as failed.
+    A frame that cannot be used is counted as failed and another one taken; a sequence without any usable frame gives
+    no trial.
     """
     rng = np.random.default_rng(seed)
     results = [Trials(s.name, s.initial_extrinsic()) for s in sequences]
     matchers = [FrameMatcher(engine, s.camera, seed) for s in sequences]
     for trial in range(trials):
         which = trial % len(sequences)
-        result, sequence = results[which], sequences[which]
-        prior = start.draw(result.T_true, rng)
+        prior = start.draw(results[which].T_true, rng)
         if protocol == "local":
-            frame = _usable_frame(sequence, result, rng)
-            estimate = matchers[which].estimate(frame, prior, prior, passes)
-            posterior = estimate.posterior
-            result.add(prior, posterior.T_mean, posterior.covariance, [estimate.seconds])
+            _run_single_frame(sequences[which], matchers[which], prior, results[which], passes, rng)
         else:
-            _run_sequence(sequence, engine, prior, result)
+            _run_sequence(sequences[which], engine, prior, results[which])
         progress()
     return results
 
 
-def _usable_frame(sequence: SequenceFolder, result: Trials, rng: np.random.Generator) -> Frame:
+def _run_single_frame(
+    sequence: SequenceFolder,
+    matcher: FrameMatcher,
+    prior: PosePrior,
+    result: Trials,
+    passes: int,
+    rng: np.random.Generator,
+) -> None:
     for index in rng.permutation(len(sequence)):
         try:
-            return sequence.load(int(index))
+            estimate = matcher.estimate(sequence.load(int(index)), prior, prior, passes)
         except FrameRejected:
             result.failed += 1
-    raise FrameRejected("no usable frame", sequence.name)
+            continue
+        result.add(prior, estimate.posterior.T_mean, estimate.posterior.covariance, [estimate.seconds])
+        return
 
 
 def _run_sequence(sequence: SequenceFolder, engine: TorchEngine, prior: PosePrior, result: Trials) -> None:
@@ -122,9 +128,8 @@ def _run_sequence(sequence: SequenceFolder, engine: TorchEngine, prior: PosePrio
             continue
         if step is not None:
             seconds.append(step.seconds)
-    if calibrator.fused is None:
-        raise FrameRejected("no usable frame", sequence.name)
-    result.add(prior, calibrator.fused.T_mean, calibrator.fused.covariance, seconds)
+    if calibrator.fused is not None:
+        result.add(prior, calibrator.fused.T_mean, calibrator.fused.covariance, seconds)
 
 
 def summarize(results: Sequence[Trials]) -> dict[str, Any]:
