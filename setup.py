@@ -36,7 +36,6 @@ setup(
         "matplotlib>=3.5",
         "numpy>=1.23",
         "opencv-python-headless>=4.8",
-        "pillow>=9",
         "pydantic>=2.5",
         "PyYAML>=5.4",
         "rich>=12",

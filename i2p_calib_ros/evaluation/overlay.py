@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
 
 from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.geometry import se3
@@ -29,10 +27,6 @@ _SOLID_COVER = 0.75
 _SPACING_CELL_PX = 10
 _FEWEST_FOR_RANGE = 10
 _DEFAULT_DEPTH_RANGE_M = (2.0, 60.0)
-_STACK_ASPECT = 1.5
-_GAP_PX = 6
-_INK = (244, 246, 250)
-_SHADE = (14, 17, 23)
 
 
 class OverlayPainter:
@@ -74,20 +68,6 @@ class OverlayPainter:
         return uv[has_image], depth[has_image]
 
 
-def compare(painter: OverlayPainter, frame: Frame, poses: Mapping[str, npt.ArrayLike]) -> Picture:
-    """One picture with the overlay of every pose, T_camera_lidar by caption, in the order given.
-
-    Wide pictures are stacked, others stand side by side. All share the colours of the last pose.
-    """
-    depth_range = painter.depth_range(frame, list(poses.values())[-1])
-    panels = [annotate(painter.paint(frame, T, depth_range), caption, depth_range) for caption, T in poses.items()]
-    height, width = panels[0].shape[:2]
-    axis = 0 if width / height > _STACK_ASPECT else 1
-    gap = np.full((_GAP_PX, width, 3) if axis == 0 else (height, _GAP_PX, 3), _SHADE, dtype=np.uint8)
-    pieces = [piece for panel in panels for piece in (gap, panel)][1:]
-    return np.concatenate(pieces, axis=axis)
-
-
 def depth_colors(depth_m: npt.ArrayLike, near_m: float, far_m: float) -> Picture:
     """RGB (n, 3) of depths (n,) on a logarithmic scale of the turbo colormap, near warm and far cold."""
     depth = np.maximum(np.asarray(depth_m, dtype=np.float64), 1e-6)
@@ -125,44 +105,6 @@ def draw_discs(
     return np.ascontiguousarray(canvas[reach:-reach, reach:-reach])
 
 
-def annotate(picture: Picture, caption: str, depth_range_m: tuple[float, float] | None = None) -> Picture:
-    """A copy with `caption` at the top left and, with a depth range, the colour scale at the top right."""
-    image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image, "RGBA")
-    size = max(12, round(picture.shape[1] / 75))
-    font = _font(size)
-    margin, pad = size // 2, round(0.45 * size)
-
-    _, _, width, _ = draw.textbbox((0, 0), caption, font=font)
-    box = (margin, margin, margin + width + 2 * pad, margin + size + 2 * pad)
-    draw.rounded_rectangle(box, radius=pad, fill=(*_SHADE, 200))
-    draw.text((margin + pad, margin + pad + size // 2), caption, font=font, fill=_INK, anchor="lm")
-
-    if depth_range_m is not None:
-        _draw_scale(draw, image, depth_range_m, size)
-    return np.asarray(image)
-
-
-def _draw_scale(draw: ImageDraw.ImageDraw, image: Image.Image, depth_range_m: tuple[float, float], size: int) -> None:
-    """The depth colours as a bar between the near and the far distance, at the top right."""
-    near, far = depth_range_m
-    font = _font(round(0.8 * size))
-    margin, pad, length, thickness = size // 2, round(0.45 * size), 8 * size, round(0.55 * size)
-    near_text, far_text = _metres(near), _metres(far) + " m"
-    near_width, far_width = (draw.textlength(text, font=font) for text in (near_text, far_text))
-    right = image.width - margin
-    left = right - round(near_width + far_width + length + 4 * pad)
-    middle = margin + pad + size // 2
-
-    draw.rounded_rectangle((left, margin, right, margin + size + 2 * pad), radius=pad, fill=(*_SHADE, 200))
-    draw.text((left + pad, middle), near_text, font=font, fill=_INK, anchor="lm")
-    draw.text((right - pad, middle), far_text, font=font, fill=_INK, anchor="rm")
-    colors = depth_colors(np.geomspace(near, far, length), near, far)
-    bar = np.broadcast_to(colors, (thickness, length, 3))
-    start = round(left + 2 * pad + near_width)
-    image.paste(Image.fromarray(np.ascontiguousarray(bar)), (start, middle - thickness // 2))
-
-
 def _range_of(depth_m: FloatArray) -> tuple[float, float]:
     if len(depth_m) < _FEWEST_FOR_RANGE:
         return _DEFAULT_DEPTH_RANGE_M
@@ -177,10 +119,6 @@ def _disc_radius(uv: FloatArray) -> float:
     return float(np.clip(0.3 * spacing, *_DISC_RADIUS_PX))
 
 
-def _metres(distance: float) -> str:
-    return f"{distance:.0f}" if distance >= 10 else f"{distance:.1f}"
-
-
 def _muted(picture: Picture) -> Picture:
     """Less colour and light, so that the discs stand out and the edges of the image stay readable."""
     gray = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
@@ -191,11 +129,3 @@ def _muted(picture: Picture) -> Picture:
 def _turbo() -> Picture:
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     return cv2.applyColorMap(ramp, cv2.COLORMAP_TURBO)[:, 0, ::-1].astype(np.uint8)
-
-
-@lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Not at the top: the font list of matplotlib takes long to load, and only captions need it.
-    from matplotlib.font_manager import findfont
-
-    return ImageFont.truetype(findfont("DejaVu Sans"), size)

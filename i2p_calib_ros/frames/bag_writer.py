@@ -85,18 +85,12 @@ class WrittenBag:
         return "\n".join(lines)
 
 
-def write_bag(
-    source: FrameSource,
-    out: str | Path,
-    *,
-    compressed: bool = False,
-    T_camera_lidar: NDArray[np.float64] | None = None,
-) -> WrittenBag:
+def write_bag(source: FrameSource, out: str | Path, *, compressed: bool = False) -> WrittenBag:
     """Write the frames of a source as a rosbag2: a file OUT.mcap or OUT.db3, else OUT is a directory (mcap).
 
     Topics: /camera/image_raw (rgb8) or /camera/image_raw/compressed (the bytes of the source, or new JPEGs),
     /camera/camera_info, /points (x, y, z[, intensity] float32), and /tf_static with LiDAR frame -> camera
-    frame, the inverse of `T_camera_lidar` (default: that of the source; no tf when it has none).
+    frame, the inverse of the extrinsic of the source (no tf when it has none).
     Raises `CalibrationInputError` when OUT exists or the source has no usable frame, leaving nothing behind.
     """
     out = Path(out)
@@ -105,14 +99,12 @@ def write_bag(
     out.parent.mkdir(parents=True, exist_ok=True)
     plugin = StoragePlugin.SQLITE3 if out.suffix == ".db3" else StoragePlugin.MCAP
     single_file = out.suffix in (".mcap", ".db3")
-    if T_camera_lidar is None:
-        T_camera_lidar = source.T_camera_lidar_initial
 
     # Beside OUT, so that the finished recording is moved, not copied, and OUT is never half of one.
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         directory = Path(scratch) / (out.stem if single_file else out.name)
         with Writer(directory, version=METADATA_VERSION, storage_plugin=plugin) as bag:
-            frames, shift_ns = _write_frames(bag, source, compressed, T_camera_lidar)
+            frames, shift_ns = _write_frames(bag, source, compressed)
         if not frames:
             raise CalibrationInputError(
                 f"{source.name} has no usable frame, nothing was written. Rejected: {dict(source.rejected)}."
@@ -121,9 +113,7 @@ def write_bag(
     return WrittenBag(out, frames, shift_ns, Counter(source.rejected))
 
 
-def _write_frames(
-    bag: Writer, source: FrameSource, compressed: bool, T_camera_lidar: NDArray[np.float64] | None
-) -> tuple[int, int]:
+def _write_frames(bag: Writer, source: FrameSource, compressed: bool) -> tuple[int, int]:
     """(number of frames, shift of the cloud stamps in ns)."""
     image_topic, image_type = (
         (f"{IMAGE_TOPIC}/compressed", COMPRESSED_TYPE) if compressed else (IMAGE_TOPIC, IMAGE_TYPE)
@@ -132,6 +122,7 @@ def _write_frames(
     infos = bag.add_connection(CAMERA_INFO_TOPIC, CAMERA_INFO_TYPE, typestore=typestore())
     clouds = bag.add_connection(POINTS_TOPIC, POINTS_TYPE, typestore=typestore())
 
+    T_camera_lidar = source.T_camera_lidar_initial
     frames = shift_ns = 0
     for frame in source:
         if frames == 0:

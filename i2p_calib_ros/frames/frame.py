@@ -72,7 +72,6 @@ class Frame:
         ring: NDArray[np.integer] | None = None,
         time_offset_s: NDArray[np.float32] | None = None,
         encoded_image: EncodedImage | None = None,
-        min_points: int = MIN_POINTS,
     ) -> Frame:
         """Drop the points without a return and check the rest; `FrameRejected` when too few is left."""
         keep = has_return(xyz)
@@ -97,10 +96,10 @@ class Frame:
             dropped_points=dropped,
             encoded_image=encoded_image,
         )
-        frame.check(min_points)
+        frame._check()
         return frame
 
-    def check(self, min_points: int = MIN_POINTS) -> None:
+    def _check(self) -> None:
         """Raise `FrameRejected` when the cloud is too small or the image is not of the size of the camera."""
         height, width = self.image.shape[:2]
         if (width, height) != (self.camera.width, self.camera.height):
@@ -109,17 +108,8 @@ class Frame:
             )
         if len(self.xyz) == 0:
             raise FrameRejected("empty point cloud", f"{self.dropped_points} points without a return")
-        if len(self.xyz) < min_points:
-            raise FrameRejected(f"point cloud with fewer than {min_points} valid points", f"{len(self.xyz)} points")
-
-    def usable(self, min_points: int = MIN_POINTS) -> bool:
-        """Whether `check` passes."""
-        try:
-            self.check(min_points)
-        except FrameRejected:
-            return False
-        return True
-
+        if len(self.xyz) < MIN_POINTS:
+            raise FrameRejected(f"point cloud with fewer than {MIN_POINTS} valid points", f"{len(self.xyz)} points")
 
 def has_return(xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Mask (n,) of the points xyz (n, 3) that are finite and not at the sensor origin."""

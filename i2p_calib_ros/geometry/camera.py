@@ -138,16 +138,6 @@ class Camera:
         pixels[~valid] = np.nan
         return pixels, valid
 
-    def scaled(self, sx: float, sy: float) -> Camera:
-        """The camera of the image resized by `sx`, `sy`, whose size is rounded to whole pixels."""
-        K = self.K.copy()
-        K[0, 0] *= sx
-        K[1, 1] *= sy
-        # The image's corner (-0.5, -0.5), not the centre of its first pixel, is the fixed point of a resize.
-        K[0, 2] = (K[0, 2] + 0.5) * sx - 0.5
-        K[1, 2] = (K[1, 2] + 0.5) * sy - 0.5
-        return Camera(self.model, K, self.D, round(self.width * sx), round(self.height * sy))
-
     @cached_property
     def _radial(self) -> tuple[Polynomial, Polynomial]:
         """Numerator and denominator of the radial factor, in the squared radius (equidistant: angle)."""

@@ -132,17 +132,6 @@ def quaternion_xyzw(T: npt.ArrayLike) -> FloatArray:
     return _rotation(T).as_quat(canonical=True).reshape(T.shape[:-2] + (4,))
 
 
-def from_translation_euler_deg(translation: npt.ArrayLike, rpy_deg: npt.ArrayLike) -> FloatArray:
-    """T (..., 4, 4) of a translation (..., 3) and URDF roll, pitch, yaw (..., 3) in degrees (fixed axes)."""
-    rpy = np.asarray(rpy_deg, dtype=np.float64)
-    R = (
-        Rotation.from_euler("xyz", rpy.reshape(-1, 3), degrees=True)
-        .as_matrix()
-        .reshape(rpy.shape[:-1] + (3, 3))
-    )
-    return _assemble(R, translation)
-
-
 def euler_rpy(T: npt.ArrayLike) -> FloatArray:
     """URDF roll, pitch, yaw (..., 3) of T in radians (fixed axes x, y, z); at pitch +-90 deg yaw is 0."""
     T = np.asarray(T, dtype=np.float64)

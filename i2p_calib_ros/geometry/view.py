@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -50,11 +50,6 @@ class PinholeView:
         cx, cy = (size - 1) / 2 - focal * centre
         return cls(width, height, focal, focal, float(cx), float(cy))
 
-    @property
-    def K(self) -> FloatArray:
-        """The camera matrix (3, 3)."""
-        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
-
     def project(self, xyz_camera: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Pixels (..., 2) and depths (...) in metres of points (..., 3) in the frame of the view.
 
@@ -72,18 +67,6 @@ class PinholeView:
         x = (np.arange(self.width) - self.cx) / self.fx
         y = (np.arange(self.height) - self.cy) / self.fy
         return np.stack([*np.meshgrid(x, y), np.ones((self.height, self.width))], axis=-1)
-
-    def zoomed(self, factor: float) -> PinholeView:
-        """The view of the same size magnified by `factor` about the middle of the image."""
-        middle_x, middle_y = (self.width - 1) / 2, (self.height - 1) / 2
-        return replace(
-            self,
-            fx=self.fx * factor,
-            fy=self.fy * factor,
-            cx=middle_x + factor * (self.cx - middle_x),
-            cy=middle_y + factor * (self.cy - middle_y),
-        )
-
 
 class ViewRenderer:
     """Warps images of `camera` to `view`; the maps are computed once.

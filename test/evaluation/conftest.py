@@ -13,7 +13,7 @@ from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 
 SIGMA = np.array([0.01, 0.02, 0.03, 0.001, 0.002, 0.003])
-T_TRUTH = se3.from_translation_euler_deg([0.06, -0.08, -0.27], [-89.4, 0.6, -90.1])
+T_TRUTH = se3.from_rotation_vector([0.06, -0.08, -0.27], [1.2, -1.2, 1.2])
 
 
 def made_up_result(*, frames: int = 6, truth: bool = True, verdict: str = "converged") -> ReplayResult:

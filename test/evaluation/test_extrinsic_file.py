@@ -6,10 +6,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.evaluation.extrinsic_file import (
@@ -24,7 +26,13 @@ from i2p_calib_ros.evaluation.extrinsic_file import (
 )
 from i2p_calib_ros.geometry import se3
 
-T = se3.from_translation_euler_deg([0.06, -0.08, -0.27], [-89.4, 0.6, -90.1])
+
+def from_rpy_deg(translation: npt.ArrayLike, rpy_deg: npt.ArrayLike) -> np.ndarray:
+    """The transform of a URDF origin."""
+    return se3.from_rotation_vector(translation, Rotation.from_euler("xyz", rpy_deg, degrees=True).as_rotvec())
+
+
+T = from_rpy_deg([0.06, -0.08, -0.27], [-89.4, 0.6, -90.1])
 
 
 def full_extrinsic() -> Extrinsic:
@@ -72,7 +80,7 @@ def test_both_directions_agree_in_every_form() -> None:
     for name, expected in (("T_camera_lidar", T), ("T_lidar_camera", se3.inverse(T))):
         form = content[name]
         by_quaternion = se3.from_quaternion(form["translation_m"], form["quaternion_xyzw"])
-        by_rpy = se3.from_translation_euler_deg(form["translation_m"], form["rpy_deg"])
+        by_rpy = from_rpy_deg(form["translation_m"], form["rpy_deg"])
         for pose in (form["matrix"], by_quaternion, by_rpy):
             np.testing.assert_allclose(pose, expected, atol=1e-8)
     assert content["T_lidar_camera"]["parent_frame_id"] == "velodyne"
@@ -96,10 +104,10 @@ def test_the_covariance_of_the_inverse_is_that_of_inverted_samples() -> None:
 def test_the_urdf_origin_is_the_pose_of_the_camera_in_the_lidar_frame(
     translation: tuple[float, ...], rpy_deg: tuple[float, ...]
 ) -> None:
-    pose = se3.from_translation_euler_deg(translation, rpy_deg)
+    pose = from_rpy_deg(translation, rpy_deg)
     origin = ElementTree.fromstring(urdf_origin(pose))
     xyz, rpy = (np.array(origin.attrib[name].split(), dtype=float) for name in ("xyz", "rpy"))
-    np.testing.assert_allclose(se3.from_translation_euler_deg(xyz, np.rad2deg(rpy)), pose, atol=1e-7)
+    np.testing.assert_allclose(from_rpy_deg(xyz, np.rad2deg(rpy)), pose, atol=1e-7)
 
 
 def test_the_tf_command_publishes_the_camera_in_the_lidar_frame() -> None:

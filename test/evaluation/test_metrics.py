@@ -8,7 +8,7 @@ from i2p_calib_ros.evaluation.metrics import nees, summarize_errors, summarize_u
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import PoseError
 
-T_TRUE = se3.from_translation_euler_deg([0.1, -0.2, 0.3], [-90.0, 1.0, -91.0])
+T_TRUE = se3.from_rotation_vector([0.1, -0.2, 0.3], [1.2, -1.2, 1.2])
 
 
 def errors_of(rotation_deg: list[float], translation_m: list[float]) -> list[PoseError]:

@@ -37,7 +37,6 @@ def test_points_without_a_return_are_dropped_with_their_columns():
     np.testing.assert_array_equal(frame.intensity, kept)
     np.testing.assert_array_equal(frame.ring, kept)
     np.testing.assert_allclose(frame.time_offset_s, kept / 1000, rtol=1e-6)
-    assert frame.usable()
 
 
 def test_absent_columns_stay_absent():
@@ -63,10 +62,3 @@ def test_clouds_that_are_too_small_are_rejected(points: np.ndarray, reason: str)
 def test_an_image_of_another_size_than_the_camera_is_rejected():
     with pytest.raises(FrameRejected, match="image is 32x24 but the camera info says 64x48"):
         create(np.ones((200, 3)), image=np.zeros((24, 32, 3), np.uint8))
-
-
-def test_check_takes_another_minimum():
-    frame = create(np.ones((200, 3)))
-    assert not frame.usable(min_points=201)
-    with pytest.raises(FrameRejected, match="fewer than 201"):
-        frame.check(min_points=201)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -39,6 +41,10 @@ def image_with_dots(camera: Camera, centres: np.ndarray, sigma: float) -> np.nda
     return np.repeat(image.round().astype(np.uint8)[..., None], 3, axis=2)
 
 
+def zoomed(view: PinholeView, factor: float) -> PinholeView:
+    return replace(view, fx=factor * view.fx, fy=factor * view.fy)
+
+
 def centroid(patch: np.ndarray) -> np.ndarray:
     v, u = np.mgrid[: patch.shape[0], : patch.shape[1]]
     return np.array([np.sum(patch * u), np.sum(patch * v)]) / np.sum(patch)
@@ -51,7 +57,7 @@ def test_what_the_camera_sees_lands_where_the_view_projects_it(name, turned):
     view = PinholeView.for_camera(camera)
     R = np.eye(3)
     if turned:
-        view = view.zoomed(1.3)
+        view = zoomed(view, 1.3)
         R = Rotation.from_euler("xyz", [4.0, -6.0, 8.0], degrees=True).as_matrix()
     render = ViewRenderer(camera, view, R if turned else None)
 
@@ -128,22 +134,11 @@ def test_rendering_averages_detail_finer_than_a_view_pixel():
 
 
 def test_pixels_without_a_source_are_black_and_marked():
-    view = PinholeView.for_camera(BARREL).zoomed(0.5)
+    view = zoomed(PinholeView.for_camera(BARREL), 0.5)
     render = ViewRenderer(BARREL, view)
     rendered = render(np.full((512, 1392, 3), 200, np.uint8))
     assert 0.05 < render.valid.mean() < 0.5
     assert (rendered[~render.valid] == 0).all() and (rendered[render.valid] == 200).all()
-
-
-def test_zoom_keeps_the_middle():
-    view = PinholeView.for_camera(KITTI)
-    closer = view.zoomed(2.0)
-    middle = np.array([(view.width - 1) / 2, (view.height - 1) / 2])
-    xyz = np.array([[0.1, 0.2, 5.0], [-2.0, 0.5, 9.0]])
-    np.testing.assert_allclose(closer.project(xyz)[0] - middle, 2 * (view.project(xyz)[0] - middle))
-    assert (closer.width, closer.height) == (view.width, view.height)
-    homogeneous = xyz @ closer.K.T
-    np.testing.assert_allclose(homogeneous[:, :2] / homogeneous[:, 2:], closer.project(xyz)[0])
 
 
 def test_points_behind_the_view_have_no_pixel():
