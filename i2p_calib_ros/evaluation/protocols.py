@@ -141,7 +141,7 @@ def summarize(results: Sequence[Trials]) -> dict[str, Any]:
 def _summary(results: Sequence[Trials]) -> dict[str, Any]:
     errors = [e for r in results for e in r.errors]
     starts = [e for r in results for e in r.starts]
-    summary = summarize_errors(errors, start=starts)
+    summary = summarize_errors(errors, starts)
     uncertainty = summarize_uncertainty(
         np.array([T for r in results for T in r.T_mean]),
         np.array([c for r in results for c in r.covariance]),
@@ -155,14 +155,14 @@ def _summary(results: Sequence[Trials]) -> dict[str, Any]:
     return {
         "trials": len(errors),
         "failed": sum(r.failed for r in results),
-        "median_rotation_deg": summary.rotation_median_deg.value,
-        "median_translation_m": summary.translation_median_m.value,
+        "median_rotation_deg": summary.rotation_median_deg,
+        "median_translation_m": summary.translation_median_m,
         "mean_signed": {
             "rotation_deg": dict(zip("xyz", summary.mean_signed_rotation_deg.tolist(), strict=True)),
             "translation_m": dict(zip("xyz", summary.mean_signed_translation_m.tolist(), strict=True)),
         },
-        "within_2deg_5cm": summary.within_2deg_5cm.value,
-        "within_1deg_2.5cm": summary.within_1deg_2_5cm.value,
+        "within_2deg_5cm": summary.within_2deg_5cm,
+        "within_1deg_2.5cm": summary.within_1deg_2_5cm,
         "worse_than_start": float(np.mean(worse)),
         "start_median_rotation_deg": summary.start_rotation_median_deg,
         "start_median_translation_m": summary.start_translation_median_m,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.evaluation.metrics import nees, summarize_errors, summarize_uncertainty
+from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_uncertainty
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import PoseError
 
@@ -23,45 +23,19 @@ def test_summary_of_known_errors() -> None:
         errors_of([0.5, 1.5, 3.0, -0.7], [0.01, 0.04, 0.02, 0.03]),
         start=errors_of([8.0, 9.0, 10.0, 11.0], [0.5, 0.5, 0.5, 0.5]),
     )
-    assert summary.count == 4
-    assert summary.rotation_median_deg.value == pytest.approx(1.1)
-    assert summary.translation_median_m.value == pytest.approx(0.025)
-    assert summary.within_2deg_5cm.value == pytest.approx(0.75)
-    assert summary.within_1deg_2_5cm.value == pytest.approx(0.25)
+    assert summary.rotation_median_deg == pytest.approx(1.1)
+    assert summary.translation_median_m == pytest.approx(0.025)
+    assert summary.within_2deg_5cm == pytest.approx(0.75)
+    assert summary.within_1deg_2_5cm == pytest.approx(0.25)
     assert summary.start_rotation_median_deg == pytest.approx(9.5)
     assert summary.start_translation_median_m == pytest.approx(0.5)
     np.testing.assert_allclose(summary.mean_signed_rotation_deg, [4.3 / 4, 0, 0], atol=1e-9)
     np.testing.assert_allclose(summary.mean_signed_translation_m, [0, 0, 0.025], atol=1e-9)
 
 
-def test_the_interval_holds_the_value_and_is_wider_for_whole_sequences() -> None:
-    rng = np.random.default_rng(0)
-    sequence = np.repeat(np.arange(6), 20)
-    size = 1.0 + 0.5 * sequence + rng.normal(0, 0.05, sequence.size)
-    errors = errors_of(list(size), [0.1] * sequence.size)
-
-    by_trial = summarize_errors(errors).rotation_median_deg
-    by_sequence = summarize_errors(errors, groups=sequence.tolist()).rotation_median_deg
-
-    assert by_trial.low <= by_trial.value <= by_trial.high
-    assert by_sequence.value == by_trial.value
-    assert by_sequence.high - by_sequence.low > by_trial.high - by_trial.low
-
-
-def test_the_summary_is_reproducible() -> None:
-    errors = errors_of([1.0, 2.0, 3.0], [0.1, 0.2, 0.3])
-    assert summarize_errors(errors).to_json() == summarize_errors(errors).to_json()
-
-
 def test_no_trials_is_an_error_that_says_so() -> None:
     with pytest.raises(CalibrationInputError, match="No trial"):
-        summarize_errors([])
-
-
-def test_lengths_that_differ_are_an_error() -> None:
-    errors = errors_of([1.0, 2.0], [0.1, 0.2])
-    with pytest.raises(CalibrationInputError, match="as many groups as errors"):
-        summarize_errors(errors, groups=["a"])
+        summarize_errors([], [])
 
 
 def drawn_poses(count: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -78,17 +52,15 @@ def test_an_honest_covariance_has_a_nees_of_six_and_covers_what_it_says() -> Non
     assert summary.nees_mean == pytest.approx(6.0, abs=0.25)
     for level, share in summary.coverage.items():
         assert share == pytest.approx(level, abs=0.03)
-    np.testing.assert_allclose(summary.normalized_rms, 1.0, atol=0.06)
 
 
 def test_a_covariance_four_times_too_small_shows() -> None:
     summary = summarize_uncertainty(*drawn_poses(2000, scale=2.0), T_TRUE)
     assert summary.nees_mean == pytest.approx(24.0, rel=0.1)
     assert summary.coverage[0.95] < 0.6
-    assert set(summary.to_json()["coverage"]) == {"50", "90", "95"}
 
 
 def test_nees_of_one_axis_is_its_squared_number_of_sigmas() -> None:
     covariance = np.diag([0.01] * 3 + [0.002] * 3) ** 2
     T_mean = se3.exp([0, 0, -0.03, 0, 0, 0]) @ T_TRUE
-    assert nees(T_mean, covariance, T_TRUE) == pytest.approx(9.0)
+    assert summarize_uncertainty(T_mean[None], covariance[None], T_TRUE).nees_mean == pytest.approx(9.0)
