@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help venv demo test lint
 
 help:
-	@echo "make demo   calibrate a built-in example and write its report"
+	@echo "make demo   calibrate a drive of $$I2P_DATA (default ../shared/data) and write its report"
 	@echo "make test   style, types and tests"
 	@echo "make lint   style and types only"
 	@echo "make venv   only set up $(VENV)"

@@ -1,6 +1,6 @@
 """`i2p-calib`: replay a recording, convert, evaluate, train, export, doctor. No ROS installation needed.
 
-Exit codes: 0 done, 1 the work could not be completed (no usable frame), 2 the input is not usable as given.
+Exit codes: 0 done, 2 the input is not usable as given (also: no usable frame in it).
 """
 
 from __future__ import annotations

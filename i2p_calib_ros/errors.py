@@ -6,6 +6,5 @@ from __future__ import annotations
 class CalibrationInputError(ValueError):
     """An input cannot be used. The message says what was expected, what came, and what to do.
 
-    The command line prints the message without a traceback and exits with code 2; the node turns it into a
-    diagnostic.
+    The command line prints the message without a traceback and exits with code 2.
     """

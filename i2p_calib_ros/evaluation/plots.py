@@ -80,7 +80,7 @@ def error_plots(result: ReplayResult) -> list[str]:
             axes, times = plot.axes, _times(result)
             start_error = scale * getattr(start, attribute)
             axes.axhline(start_error, color=_MUTED, linewidth=1.2, linestyle=(0, (1, 2)), label="start")
-            axes.plot(times, scale * getattr(single, attribute), ".", color=_MUTED, alpha=0.6, label="one frame")
+            axes.plot(times, scale * getattr(single, attribute), ".", color=_MUTED, alpha=0.45, label="one frame")
             axes.plot(times, scale * getattr(fused, attribute), _marker(result), color=_ACCENT, label="fused")
             _log_scale(axes)
             _legend_beside_title(axes)
@@ -108,10 +108,14 @@ def deviation_plots(result: ReplayResult) -> list[str]:
 
 
 def correction_plots(result: ReplayResult) -> list[str]:
-    """The correction of the initial extrinsic over time, one line an axis; dashes mark the truth. As SVG."""
+    """The correction of the initial extrinsic over time, one line an axis, as SVG.
+
+    Dashes mark the truth; without one, faint dots are what each frame says alone (else `error_plots` shows them).
+    """
     if not result.frames:
         return []
     correction = se3.pose_error(_poses(result, "T_fused"), result.T_initial)
+    single = se3.pose_error(_poses(result, "T_single"), result.T_initial)
     needed = None if result.T_truth is None else se3.pose_error(result.T_truth, result.T_initial)
     plots = []
     for name, attribute, unit, scale in (
@@ -119,10 +123,12 @@ def correction_plots(result: ReplayResult) -> list[str]:
         ("Translation along", "signed_translation_m", "cm", CM_PER_M),
     ):
         with _plot(f"{name} x, y, z [{unit}]", _WIDE_IN) as plot:
-            values = scale * getattr(correction, attribute)
+            values, alone = scale * getattr(correction, attribute), scale * getattr(single, attribute)
             for index, (axis, color) in enumerate(zip(AXES, _AXIS_COLORS)):
                 plot.axes.plot(_times(result), values[:, index], _marker(result), color=color, label=axis)
-                if needed is not None:
+                if needed is None:
+                    plot.axes.plot(_times(result), alone[:, index], ".", color=color, alpha=0.35, zorder=1)
+                else:
                     level = scale * getattr(needed, attribute)[index]
                     plot.axes.axhline(level, color=color, linewidth=1.0, linestyle=(0, (4, 3)))
             _legend_beside_title(plot.axes)

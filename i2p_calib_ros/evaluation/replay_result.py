@@ -12,6 +12,7 @@ import numpy as np
 from i2p_calib_ros import __version__
 from i2p_calib_ros.evaluation.extrinsic_file import Extrinsic, Provenance
 from i2p_calib_ros.frames.frame import Frame
+from i2p_calib_ros.fusion.acceptance import State
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
 
@@ -23,7 +24,7 @@ class FrameRecord:
     stamp_s: float
     """ROS time of the image."""
     T_single: FloatArray
-    """What this frame alone says."""
+    """What this frame alone says, under the initial prior."""
     T_fused: FloatArray
     """The estimate after this frame."""
     covariance_fused: FloatArray
@@ -52,8 +53,8 @@ class ReplayResult:
     T_final: FloatArray
     covariance_final: FloatArray
     """(6, 6) of the left perturbation of T_final, order x, y, z, rx, ry, rz (m, rad)."""
-    verdict: str
-    """Such as "converged", "decalibrated" or "inconclusive"."""
+    verdict: State
+    """Whether to use T_final; see `fusion.acceptance.Verdict`."""
     reason: str
     """One sentence on why this verdict."""
     camera_frame_id: str

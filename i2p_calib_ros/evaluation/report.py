@@ -32,8 +32,7 @@ from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
 
-_INCONCLUSIVE = "inconclusive"
-_TONES = {"converged": "good", "calibrated": "good", "accepted": "good", "decalibrated": "warn"}
+_TONES = {"converged": "good", "rejected": "warn"}
 _AXIS_MEANING = dict(zip(AXES, ("right", "down", "forward")))
 _JPEG_QUALITY = 88
 _WIDE_ASPECT = 2.0
@@ -89,7 +88,7 @@ def render_report(result: ReplayResult) -> str:
 def verdict_sentence(result: ReplayResult) -> str:
     """The outcome in one sentence, for the report and the command line."""
     verdict = result.verdict.capitalize()
-    if result.verdict.lower() == _INCONCLUSIVE:
+    if result.verdict != "converged":
         return f"{verdict}: this recording supports no new extrinsic, keep the initial one"
     final, start = result.error(result.T_final), result.error(result.T_initial)
     if final is not None and start is not None:
@@ -99,7 +98,7 @@ def verdict_sentence(result: ReplayResult) -> str:
 
 
 def _headline(result: ReplayResult) -> str:
-    tone = _TONES.get(result.verdict.lower(), "idle")
+    tone = _TONES.get(result.verdict, "idle")
     latency = result.latency_percentiles_s()
     total = result.frames_used + result.frames_rejected
     tiles = [
@@ -199,7 +198,7 @@ def _by_axis_of(rotation_deg: FloatArray, translation_m: FloatArray) -> list[str
 def _error_section(result: ReplayResult) -> str:
     return _plot_section(
         "Error against the truth over time",
-        "Fused over all frames so far, and each frame alone. Logarithmic scale.",
+        "Fused over all frames so far, and as faint dots each frame alone. Logarithmic scale.",
         error_plots(result),
     )
 
@@ -217,10 +216,10 @@ def _uncertainty_section(result: ReplayResult) -> str:
 
 
 def _correction_section(result: ReplayResult) -> str:
-    dashes = "" if result.T_truth is None else " Dashes mark the truth."
+    marks = "Faint dots are single frames." if result.T_truth is None else "Dashes mark the truth."
     return _plot_section(
         "Correction by axis",
-        f"How far the estimate is from the initial extrinsic, in the camera optical frame.{dashes}",
+        f"How far the estimate is from the initial extrinsic, in the camera optical frame. {marks}",
         correction_plots(result),
     )
 
@@ -257,8 +256,8 @@ def _blocks(result: ReplayResult) -> str:
         for index, (name, text, style) in enumerate(blocks)
     )
     note = "A TF child has one parent: first remove what publishes this transform now."
-    if result.verdict.lower() == _INCONCLUSIVE:
-        note = "The verdict is inconclusive: this is the estimate for inspection, not for use."
+    if result.verdict != "converged":
+        note = f"The verdict is {escape(result.verdict)}: this is the estimate for inspection, not for use."
     return _section("Use it", note, body)
 
 

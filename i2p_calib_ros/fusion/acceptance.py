@@ -32,7 +32,7 @@ _DECOY_DEG = (3.0, 8.0)
 _RESOLUTION = (
     0.08  # of the score: what 0.2 deg cost in real sequences, where the best score is not at the reference
 )
-_TIGHT = 2.0  # standard deviations, in tolerances, up to which a candidate counts as known
+_TIGHT = 2.0  # standard deviations, in tolerances, up to which a new extrinsic counts as known
 _REMAP_ROW = 4096  # cv2.remap takes no side longer than 32767
 
 MIN_FRAMES = 3
@@ -41,11 +41,11 @@ State = Literal["converged", "inconclusive", "rejected"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the held-out frames say about a candidate extrinsic.
+    """What the held-out frames say about a new extrinsic.
 
-    "converged": the candidate aligns better than the current extrinsic, or is the same; "rejected": the current one
+    "converged": the new extrinsic aligns better than the initial one, or is the same; "rejected": the initial one
     aligns better; "inconclusive": the frames do not tell. `improvement` is the mean gain in alignment score over
-    `frames` frames (see AlignmentCheck.score), positive where the candidate is better.
+    `frames` frames (see AlignmentCheck.score), positive where the new one is better.
     """
 
     state: State
@@ -195,8 +195,8 @@ class AlignmentCheck:
 
 def judge(
     frames: Sequence[Frame],
-    T_candidate: npt.ArrayLike,
-    T_current: npt.ArrayLike,
+    T_new: npt.ArrayLike,
+    T_initial: npt.ArrayLike,
     *,
     covariance: npt.ArrayLike | None = None,
     tolerance_deg: float = 0.25,
@@ -204,10 +204,10 @@ def judge(
     confidence: float = 0.95,
     check: AlignmentCheck | None = None,
 ) -> Verdict:
-    """Does the candidate (4, 4) align frames that were not used to find it better than the current extrinsic?
+    """Does the new extrinsic (4, 4) align frames that were not used to find it better than the initial one?
 
     Both are `T_camera_lidar`. Within both tolerances they are the same, as the check resolves no better; so they are
-    within `covariance` (6, 6) of the candidate (left perturbation, metres and radians), if that is tight and neither
+    within `covariance` (6, 6) of the new one (left perturbation, metres and radians), if that is tight and neither
     aligns better. Whatever is accepted must also align better than decoys (see AlignmentCheck.score). All frames are
     of one camera; `check` saves building one. `confidence` is two-sided.
 
@@ -215,47 +215,45 @@ def judge(
     frames that repeat each other (a standing vehicle) share the errors of their scene, which only the second shows.
     As Cameron, Gelbach and Miller, "Robust Inference with Multiway Clustering", 2011, without the term they subtract.
     """
-    candidate, current = np.asarray(T_candidate, dtype=np.float64), np.asarray(T_current, dtype=np.float64)
+    new, initial = np.asarray(T_new, dtype=np.float64), np.asarray(T_initial, dtype=np.float64)
     count = len(frames)
     if count < MIN_FRAMES:
         return Verdict.inconclusive(
             f"Only {count} held-out frame{'' if count == 1 else 's'} to compare on, at least {MIN_FRAMES} are "
-            "needed: record or replay a longer stretch.",
+            "needed: replay a longer stretch.",
             frames=count,
         )
     check = check or AlignmentCheck(frames[0].camera)
-    parts = [check.cell_scores(frame, np.stack([candidate, current]), current) for frame in frames]
+    parts = [check.cell_scores(frame, np.stack([new, initial]), initial) for frame in frames]
     scores, shares = np.stack([part[0] for part in parts]), np.mean([part[1] for part in parts], axis=0)
     gain, gain_error = _mean_and_error(scores[:, 0] - scores[:, 1], shares, confidence)
     aligned, aligned_error = _mean_and_error(scores[:, 0], shares, confidence)
     gain_error = max(gain_error, _RESOLUTION * aligned, _RESOLUTION * float(scores[:, 1].sum(axis=1).mean()))
 
-    difference = se3.pose_error(candidate, current)
-    moved = f"{difference.rotation_deg:.2f} deg and {100 * difference.translation_m:.1f} cm"
-    numbers = f"alignment {gain:+.2f} +- {gain_error:.2f} over {count} held-out frames"
+    difference = se3.pose_error(new, initial)
+    apart = f"{difference.rotation_deg:.1f} deg and {100 * difference.translation_m:.0f} cm"
+    numbers = f"score {gain:+.2f} +- {gain_error:.2f} over {count} held-out frames"
     same = difference.rotation_deg <= tolerance_deg and difference.translation_m <= tolerance_m
     if gain < -gain_error and not same:
-        reason = f"The current extrinsic aligns better than the candidate, {moved} from it: {numbers}."
+        reason = f"The initial extrinsic aligns better than the new one, {apart} away ({numbers})."
         return Verdict("rejected", reason, gain, count)
     if aligned <= aligned_error:
         return Verdict.inconclusive(
-            f"The candidate aligns no better than poses turned by {_DECOY_DEG[0]:.0f} to {_DECOY_DEG[1]:.0f} deg "
+            f"The new extrinsic aligns no better than itself turned by {_DECOY_DEG[0]:.0f} to {_DECOY_DEG[1]:.0f} deg "
             f"(score {aligned:.2f} +- {aligned_error:.2f} over {count} held-out frames): it is wrong, or the scene "
             "has too few edges that both sensors see.",
             gain,
             count,
         )
     if gain > gain_error and not same:
-        reason = f"The candidate, {moved} from the current extrinsic, aligns better than it: {numbers}."
+        reason = f"The new extrinsic aligns better than the initial one, {apart} away ({numbers})."
         return Verdict("converged", reason, gain, count)
-    if same or _explained(candidate, current, covariance, tolerance_deg, tolerance_m):
-        reason = (
-            f"The initial extrinsic was right: the candidate differs from it by only {moved} ({numbers})."
-        )
+    if same or _explained(new, initial, covariance, tolerance_deg, tolerance_m):
+        reason = f"The initial extrinsic was right: the new one differs from it by only {apart} ({numbers})."
         return Verdict("converged", reason, gain, count)
     return Verdict.inconclusive(
-        f"Neither extrinsic aligns clearly better, {moved} apart: {numbers}. More frames, or a scene with more edges "
-        "near and far, would tell.",
+        f"Neither the new extrinsic nor the initial one, {apart} away, aligns clearly better ({numbers}). "
+        "More frames, or a scene with more edges near and far, would tell.",
         gain,
         count,
     )
@@ -275,8 +273,8 @@ def _mean_and_error(cells: FloatArray, cell_shares: FloatArray, confidence: floa
 
 
 def _explained(
-    candidate: FloatArray,
-    current: FloatArray,
+    new: FloatArray,
+    initial: FloatArray,
     covariance: npt.ArrayLike | None,
     tolerance_deg: float,
     tolerance_m: float,
@@ -288,7 +286,7 @@ def _explained(
     sigma = np.sqrt(np.diag(covariance))
     if sigma[:3].max() > _TIGHT * tolerance_m or sigma[3:].max() > _TIGHT * np.deg2rad(tolerance_deg):
         return False
-    xi = se3.log(current @ se3.inverse(candidate))
+    xi = se3.log(initial @ se3.inverse(new))
     return bool(xi @ np.linalg.solve(covariance, xi) <= chi2.ppf(0.95, 6))
 
 

@@ -23,7 +23,7 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
     checkpoint_path = run / "checkpoint.pt"
     if not checkpoint_path.is_file():
         raise CalibrationInputError(
-            f"no checkpoint at {checkpoint_path}; start one with `i2p-calib train --run {run}`"
+            f"no checkpoint at {checkpoint_path}; start one with `i2p-calib train --data FOLDERS --run {run}`"
         )
     checkpoint = torch.load(checkpoint_path, weights_only=True)
     state = checkpoint["model"]

@@ -9,6 +9,7 @@ import pytest
 
 from i2p_calib_ros.evaluation.replay_result import FrameRecord, ModelProvenance, ReplayResult
 from i2p_calib_ros.frames.frame import Frame
+from i2p_calib_ros.fusion.acceptance import State
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 
@@ -16,7 +17,7 @@ SIGMA = np.array([0.01, 0.02, 0.03, 0.001, 0.002, 0.003])
 T_TRUTH = se3.from_rotation_vector([0.06, -0.08, -0.27], [1.2, -1.2, 1.2])
 
 
-def made_up_result(*, frames: int = 6, truth: bool = True, verdict: str = "converged") -> ReplayResult:
+def made_up_result(*, frames: int = 6, truth: bool = True, verdict: State = "converged") -> ReplayResult:
     """Starts 5 deg about y and 0.4 m along z away and ends 0.1 deg about x and 1 cm along x away."""
     T_final = se3.perturb(T_TRUTH, [0.1, 0, 0], [0.01, 0, 0])
     records = [

@@ -92,13 +92,14 @@ def test_the_sentence_compares_with_the_truth_where_there_is_one(make_result: Ma
 
 
 def test_the_sentence_states_correction_and_uncertainty_otherwise(make_result: MakeResult) -> None:
-    assert verdict_sentence(make_result(truth=False, verdict="decalibrated")) == (
-        "Decalibrated: 5.0° and 40 cm from the initial extrinsic, known to 0.17° and 3.0 cm (1 sigma, worst axis)"
+    assert verdict_sentence(make_result(truth=False)) == (
+        "Converged: 5.0° and 40 cm from the initial extrinsic, known to 0.17° and 3.0 cm (1 sigma, worst axis)"
     )
 
 
-def test_an_inconclusive_result_is_not_offered_for_use(make_result: MakeResult) -> None:
-    result = make_result(frames=0, verdict="inconclusive")
+@pytest.mark.parametrize("verdict", ["inconclusive", "rejected"])
+def test_a_result_that_did_not_pass_is_not_offered_for_use(make_result: MakeResult, verdict: str) -> None:
+    result = make_result(frames=0, verdict=verdict)
     assert "keep the initial one" in verdict_sentence(result)
     assert "not for use" in render_report(result)
 
@@ -126,6 +127,13 @@ def test_plots_are_valid_svg_in_the_colours_of_the_page(make_result: MakeResult)
         assert not re.search(r"#(?!000000|ffffff)[0-9a-f]{6}\b", plot)
     ids = re.findall(r' id="([^"]+)"', "".join(plots))
     assert len(set(ids)) == len(ids)
+
+
+def test_single_frames_are_dots_where_the_truth_is_not_drawn(make_result: MakeResult) -> None:
+    known, unknown = ("".join(correction_plots(make_result(truth=truth))) for truth in (True, False))
+    faint = "opacity: 0.35"
+    assert faint in unknown and faint not in known
+    assert "opacity: 0.45" in "".join(error_plots(make_result()))
 
 
 def test_without_a_truth_there_is_no_error_plot(make_result: MakeResult) -> None:
