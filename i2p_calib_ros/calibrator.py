@@ -132,7 +132,7 @@ class Calibrator:
             return None
         self._candidates += 1
         if not self._frames_between and self._candidates % _HOLD_OUT_EVERY == 0:
-            self._held_out.offer(frame)  # a slow recording has no frames to spare
+            self._held_out.offer(frame)  # a slow recording has no frames between keyframes
             return None
         started = time.perf_counter()
         if self.fused is None or self.fused.keyframes_used < _WARM_UP_KEYFRAMES:
@@ -146,6 +146,10 @@ class Calibrator:
         """Does the fused extrinsic align the frames kept aside better than the initial one?"""
         if self.fused is None:
             return Verdict.inconclusive("no usable frame yet")
+        if self.fused.multimodal:
+            return Verdict.inconclusive(
+                "Several extrinsics far apart explain these frames. Record more varied scenes, or state a smaller spread."
+            )
         return judge(
             self._held_out.items, self.fused.T_mean, self.prior.T_mean, covariance=self.fused.covariance
         )

@@ -349,7 +349,8 @@ def _print_replay(result: ReplayResult, out_dir: Path) -> None:
             highlight=False,
         )
     out.print(
-        f"frames   {result.frames_used} keyframes used, {result.frames_rejected} frames rejected",
+        f"frames   {result.frames_used} keyframes, {result.frames_between} between them or kept aside, "
+        f"{result.frames_rejected} rejected",
         highlight=False,
     )
     for reason, count in result.rejected.items():

@@ -65,6 +65,7 @@ def replay_source(
     records: list[FrameRecord] = []
     shown = EvenlySpread[Frame](_OVERLAY_FRAMES)
     rejected: Counter[str] = Counter()
+    between = 0
     frame: Frame | None = None
     for index, frame in enumerate(source):
         if max_frames is not None and index >= max_frames:
@@ -76,7 +77,9 @@ def replay_source(
             on_frame(f"skipped: {rejection.reason}")
             continue
         on_frame(_describe(calibrator.fused))
-        if step is not None:
+        if step is None:
+            between += 1
+        else:
             records.append(
                 FrameRecord(
                     stamp_s=frame.image_stamp_ns * 1e-9,
@@ -110,6 +113,7 @@ def replay_source(
         camera_frame_id=frame.camera_frame_id,
         lidar_frame_id=frame.lidar_frame_id,
         model=ModelProvenance(engine.card.name, engine.card.weights.sha256, engine.description),
+        frames_between=between,
         rejected=rejected,
         T_truth=T_truth,
         overlay_frames=shown.items,

@@ -19,7 +19,7 @@ from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
 
 @dataclass(frozen=True, eq=False)
 class FrameRecord:
-    """One frame that was used. Poses are `T_camera_lidar` (4, 4)."""
+    """One keyframe. Poses are `T_camera_lidar` (4, 4)."""
 
     stamp_s: float
     """ROS time of the image."""
@@ -60,6 +60,8 @@ class ReplayResult:
     camera_frame_id: str
     lidar_frame_id: str
     model: ModelProvenance
+    frames_between: int = 0
+    """Usable frames that are no keyframes: they repeat one, or were kept aside for the alignment check."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Reason -> number of frames skipped."""
     T_truth: FloatArray | None = None
@@ -71,7 +73,7 @@ class ReplayResult:
 
     @property
     def frames_used(self) -> int:
-        """How many frames the estimate rests on."""
+        """How many keyframes the estimate rests on."""
         return len(self.frames)
 
     @property
@@ -136,6 +138,7 @@ class ReplayResult:
             "start": self._pose_json(self.T_initial),
             "frames": {
                 "used": self.frames_used,
+                "between_keyframes": self.frames_between,
                 "rejected": self.frames_rejected,
                 "rejected_by_reason": dict(self.rejected),
             },

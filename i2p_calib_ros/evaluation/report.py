@@ -100,14 +100,14 @@ def verdict_sentence(result: ReplayResult) -> str:
 def _headline(result: ReplayResult) -> str:
     tone = _TONES.get(result.verdict, "idle")
     latency = result.latency_percentiles_s()
-    total = result.frames_used + result.frames_rejected
+    total = result.frames_used + result.frames_between + result.frames_rejected
     tiles = [
         ("Correction", _size(result.correction, " / "), ""),
         ("Standard deviation, worst axis", " / ".join(_worst_sigmas(result)), ""),
-        ("Frames used", f"{result.frames_used}", f"of {total}"),
+        ("Keyframes", f"{result.frames_used}", f"of {total} frames"),
     ]
     if latency is not None:
-        tiles.append(("Time a frame", f"{1e3 * latency[0]:.0f} ms", f"p95 {1e3 * latency[1]:.0f} ms"))
+        tiles.append(("Time a keyframe", f"{1e3 * latency[0]:.0f} ms", f"p95 {1e3 * latency[1]:.0f} ms"))
     cells = "".join(
         f"<div><dt>{name}</dt><dd>{value} <small>{extra}</small></dd></div>" for name, value, extra in tiles
     )
@@ -225,20 +225,23 @@ def _correction_section(result: ReplayResult) -> str:
 
 
 def _frames_section(result: ReplayResult) -> str:
-    total = result.frames_used + result.frames_rejected
-    rows = [["used", str(result.frames_used), _percent(result.frames_used, total)]] + [
+    total = result.frames_used + result.frames_between + result.frames_rejected
+    rows = [
+        ["keyframes", str(result.frames_used), _percent(result.frames_used, total)],
+        ["between keyframes, or kept aside", str(result.frames_between), _percent(result.frames_between, total)],
+    ] + [
         [f"skipped: {reason}", str(count), _percent(count, total)]
         for reason, count in sorted(result.rejected.items(), key=lambda item: -item[1])
     ]
     latency = result.latency_percentiles_s()
     timing = (
-        "" if latency is None else f" A frame took {1e3 * latency[0]:.0f} ms (p50), {1e3 * latency[1]:.0f} ms (p95)"
+        "" if latency is None else f" One took {1e3 * latency[0]:.0f} ms (p50), {1e3 * latency[1]:.0f} ms (p95)"
     )
     engine = "" if latency is None else f" with {result.model.engine}; the last bar counts slower ones too."
     plots = "".join(f'<div class="plots"><div>{plot}</div></div>' for plot in latency_plots(result))
     return _section(
         "Frames",
-        escape(f"{result.frames_used} of {total} frames were used.{timing}{engine}"),
+        escape(f"{result.frames_used} of {total} frames became keyframes.{timing}{engine}"),
         f'<div class="plots"><div>{_table(["Frames", "Number", "Share"], rows)}</div>{plots}</div>',
     )
 
@@ -269,7 +272,7 @@ def _provenance(result: ReplayResult) -> str:
         ("Model", result.model.name),
         ("Weights, sha256", result.model.weights_sha256 or "none"),
         ("Engine", result.model.engine),
-        ("Frames used", str(result.frames_used)),
+        ("Keyframes", str(result.frames_used)),
     ]
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return _section("Provenance", "", f'<dl class="facts">{items}</dl>')

@@ -46,13 +46,15 @@ class FusionSettings:
 @dataclass(frozen=True)
 class FusedEstimate:
     """T_mean (4, 4) = T_camera_lidar and covariance (6, 6) of its left perturbation, after keyframes_used of
-    keyframes_used + keyframes_gated. jumped: the window was restarted, as the newest frames agree on another pose."""
+    keyframes_used + keyframes_gated. jumped: the window was restarted, as the newest frames agree on another pose.
+    multimodal: several poses far apart explain the window; the mean is then none of them."""
 
     T_mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
     keyframes_used: int
     keyframes_gated: int
     jumped: bool
+    multimodal: bool
 
 
 @dataclass
@@ -103,6 +105,7 @@ class TemporalFusion:
             keyframes_used=len(used),
             keyframes_gated=len(self._keyframes) - len(used),
             jumped=jumped,
+            multimodal=fused.multimodal,
         )
         return self._estimate
 
