@@ -148,7 +148,7 @@ class Calibrator:
             return Verdict.inconclusive("no usable frame yet")
         if self.fused.multimodal:
             return Verdict.inconclusive(
-                "Several extrinsics far apart explain these frames. Record more varied scenes, or state a smaller spread."
+                "Extrinsics far apart explain these frames: record more varied scenes, or state a smaller spread"
             )
         return judge(
             self._held_out.items, self.fused.T_mean, self.prior.T_mean, covariance=self.fused.covariance

@@ -81,8 +81,8 @@ def test_the_copyable_file_is_the_extrinsic(page: str) -> None:
 
 
 def test_skipped_frames_are_counted_with_their_reason(page: str) -> None:
-    assert "6 of 8 frames were used" in page
-    assert "<td>skipped: no cloud within 50 ms</td><td>2</td><td>25.0 %</td>" in page
+    assert "6 of 12 frames became keyframes" in page
+    assert "<td>skipped: no cloud within 50 ms</td><td>2</td><td>16.7 %</td>" in page
 
 
 def test_the_sentence_compares_with_the_truth_where_there_is_one(make_result: MakeResult) -> None:
@@ -106,7 +106,7 @@ def test_a_result_that_did_not_pass_is_not_offered_for_use(make_result: MakeResu
 
 def test_a_replay_without_truth_or_frames_still_makes_a_report(make_result: MakeResult) -> None:
     page = render_report(make_result(frames=0, truth=False, verdict="inconclusive"))
-    assert "0 of 2 frames were used" in page
+    assert "0 of 6 frames became keyframes" in page
     assert "<svg" not in page
 
 
