@@ -16,7 +16,7 @@ from i2p_calib_ros.fusion.acceptance import Verdict, judge
 from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
-from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
+from i2p_calib_ros.geometry.view import ViewRenderer
 from i2p_calib_ros.network.inputs import PriorSpread, TooFewPoints, prepare_inputs
 from i2p_calib_ros.posterior.amis import sample_posterior
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
@@ -53,9 +53,7 @@ class FrameMatcher:
     def __init__(self, engine: TorchEngine, camera: Camera, seed: int = 0) -> None:
         self.engine = engine
         self.config = engine.card.network
-        self.view = PinholeView.for_camera(
-            camera, pixels=self.config.view_pixels, multiple_of=16, max_fov_deg=self.config.view_max_fov_deg
-        )
+        self.view = self.config.view_of(camera)
         self.render = ViewRenderer(camera, self.view)
         self._rng = np.random.default_rng(seed)
 

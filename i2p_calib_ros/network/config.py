@@ -6,6 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from i2p_calib_ros.geometry.camera import Camera
+from i2p_calib_ros.geometry.view import PinholeView
+
+VIEW_MULTIPLE = 16
+"""Sides of the view are multiples of this: the stride of the coarse features that both modalities share."""
+
 
 class NetworkConfig(BaseModel):
     """Hyper-parameters of `VoxelPointPixelNet` and of the inputs it was trained on."""
@@ -28,3 +34,9 @@ class NetworkConfig(BaseModel):
     attention_layers: int = Field(2, description="cross-modal attention layers between the coarse features")
     attention_width: int = 96
     stride: int = Field(4, description="view pixels of one feature cell")
+
+    def view_of(self, camera: Camera) -> PinholeView:
+        """The view in which the network sees the images of a camera."""
+        return PinholeView.for_camera(
+            camera, pixels=self.view_pixels, multiple_of=VIEW_MULTIPLE, max_fov_deg=self.view_max_fov_deg
+        )

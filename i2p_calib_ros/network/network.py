@@ -8,15 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.config import VIEW_MULTIPLE, NetworkConfig
 from i2p_calib_ros.network.cross_attention import CrossModalMixer
 from i2p_calib_ros.network.inputs import NEIGHBOUR_FEATURES, VOXEL_FEATURES, NetworkInputs
 from i2p_calib_ros.network.layers import RowNorm, mlp
 from i2p_calib_ros.network.pixel_branch import PixelBranch
 from i2p_calib_ros.network.point_branch import PointBranch
 from i2p_calib_ros.network.voxel_branch import VoxelBranch
-
-_COARSE_STRIDE = 16
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class VoxelPointPixelNet(nn.Module):
         rows, columns = torch.meshgrid(
             torch.arange(h, device=pixels.device), torch.arange(w, device=pixels.device), indexing="ij"
         )
-        centre = (_COARSE_STRIDE - 1) / 2
-        pixel_uv = torch.stack([columns, rows], dim=-1).reshape(-1, 2) * _COARSE_STRIDE + centre
+        centre = (VIEW_MULTIPLE - 1) / 2
+        pixel_uv = torch.stack([columns, rows], dim=-1).reshape(-1, 2) * VIEW_MULTIPLE + centre
         mixed, voxels = self.mixer(pixels[0].flatten(1).t(), pixel_uv, voxels, voxel_uv, size)
         return mixed.t().reshape(1, c, h, w), voxels

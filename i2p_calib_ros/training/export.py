@@ -34,7 +34,8 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
     card_path = out_dir / "models" / f"{name}.yaml"
     for folder in (weights.parent, card_path.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    weights.write_bytes(save(tensors))
+    data = save(tensors)
+    weights.write_bytes(data)
     progress = checkpoint["state"]
     card = ModelCard(
         name=name,
@@ -44,7 +45,7 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
         likelihood=LikelihoodConfig(
             effective_points=round(math.exp(float(state["log_effective_points"])), 2), floor=VOTE_FLOOR
         ),
-        weights=WeightsFile(file=weights.name, sha256=hashlib.sha256(weights.read_bytes()).hexdigest()),
+        weights=WeightsFile(file=weights.name, sha256=hashlib.sha256(data).hexdigest()),
         training={
             "samples": progress["samples"],
             "steps": progress["steps"],

@@ -19,10 +19,8 @@ from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
 from i2p_calib_ros.geometry.visibility import visible_points
-from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.config import VIEW_MULTIPLE, NetworkConfig
 from i2p_calib_ros.network.inputs import NetworkInputs, PriorSpread, prepare_inputs
-
-_VIEW_MULTIPLE = 16
 
 
 @dataclass(frozen=True)
@@ -98,15 +96,13 @@ def random_view(
     camera: Camera, config: NetworkConfig, rng: np.random.Generator
 ) -> tuple[PinholeView, NDArray[np.float64]]:
     """A virtual camera inside the real one's field of view, and its rotation R_view_camera (3, 3)."""
-    canonical = PinholeView.for_camera(
-        camera, pixels=config.view_pixels, multiple_of=_VIEW_MULTIPLE, max_fov_deg=config.view_max_fov_deg
-    )
+    canonical = config.view_of(camera)
     if rng.random() < 0.25:
         return canonical, np.eye(3)
     pixels = config.view_pixels * rng.uniform(0.65, 1.05)
     aspect = np.exp(rng.uniform(np.log(1.25), np.log(3.4)))
     width, height = (
-        _VIEW_MULTIPLE * max(4, round(side / _VIEW_MULTIPLE))
+        VIEW_MULTIPLE * max(4, round(side / VIEW_MULTIPLE))
         for side in (np.sqrt(pixels * aspect), np.sqrt(pixels / aspect))
     )
     half_tan_u = canonical.width / 2 / canonical.fx * rng.uniform(0.55, 1.05)

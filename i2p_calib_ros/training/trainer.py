@@ -30,6 +30,11 @@ from i2p_calib_ros.network.network import VoxelPointPixelNet
 from i2p_calib_ros.training import losses
 from i2p_calib_ros.training.samples import TrainingSample, make_sample
 
+_REVERSE_PIXELS = 256
+_KL_POSES = 153  # nine for each of the 17 components of the proposal
+_LEAST_VISIBLE = 32
+_LOG_EVERY = 25
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -126,13 +131,13 @@ def sample_loss(
         "match": (1.0, losses.point_to_pixel(match_field, outputs, sample)),
         "reverse": (
             settings.pixel_to_point_weight,
-            losses.pixel_to_point(outputs, sample, stride, 256, generator),
+            losses.pixel_to_point(outputs, sample, stride, _REVERSE_PIXELS, generator),
         ),
         "overlap": (settings.overlap_weight, losses.overlap(outputs, sample)),
         "depth": (settings.depth_weight, losses.depth(outputs, sample)),
     }
     if with_pose:
-        kl = losses.pose_kl(match_field, sample, model.log_effective_points.exp(), poses=153, rng=rng)
+        kl = losses.pose_kl(match_field, sample, model.log_effective_points.exp(), _KL_POSES, rng)
         terms["pose"] = (settings.pose_weight, kl)
     total = torch.stack([weight * term for weight, term in terms.values()]).sum()
     return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
@@ -144,98 +149,94 @@ def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:
         dist.init_process_group(
             "gloo", init_method=f"file://{store.resolve()}", rank=rank, world_size=settings.processes
         )
-    torch.manual_seed(settings.seed)
-    model = CalibrationModel(settings.network, settings.effective_points)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98)
-    )
-    state = _resume(settings, model, optimizer)
-    rng = np.random.default_rng([settings.seed, rank, state["steps"]])
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    pool = FramePool(settings.data, settings.hold_out)
-    sampling = settings.network.model_copy(update={"query_points": settings.query_points})
-    per_process = max(1, settings.samples_per_step // settings.processes)
-    budget_s = settings.hours * 3600.0
-    last_save = time.monotonic()
-    means: dict[str, float] = {}
-    log = (settings.run_dir / "log.jsonl").open("a") if rank == 0 else None
-    with Progress(
-        TextColumn("[bold]train"),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-        disable=rank != 0,
-    ) as progress:
-        bar = progress.add_task("starting", total=budget_s, completed=state["seconds"])
-        while state["seconds"] < budget_s:
-            started = time.monotonic()
-            done = state["seconds"] / budget_s
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * _schedule(done, state["steps"])
-            optimizer.zero_grad(set_to_none=True)
-            values = [
-                _backward_one(
-                    model,
-                    pool,
-                    sampling,
-                    settings,
-                    done >= settings.pose_loss_from,
-                    generator,
-                    rng,
-                    per_process,
-                )
-                for _ in range(per_process)
-            ]
-            _average_gradients(model, settings.processes)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-            optimizer.step()
-            state["steps"] += 1
-            state["samples"] += per_process * settings.processes
-            state["seconds"] = _shared_clock(
-                state["seconds"] + time.monotonic() - started, settings.processes
-            )
-            for terms in values:
-                for name, value in terms.items():
-                    means[name] = 0.99 * means.get(name, value) + 0.01 * value
-            if rank == 0 and log is not None and state["steps"] % 25 == 0:
-                record = {**state, "effective_points": math.exp(model.log_effective_points.item()), **means}
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                text = f"{state['samples']} samples  " + "  ".join(f"{k} {v:.3f}" for k, v in means.items())
-                progress.update(bar, completed=state["seconds"], description=text)
-            if rank == 0 and time.monotonic() - last_save > settings.checkpoint_every_s:
-                _save(settings, model, optimizer, state)
-                last_save = time.monotonic()
-    if rank == 0:
-        _save(settings, model, optimizer, state)
+    _Trainer(rank, settings).run()
     if store is not None:
         dist.barrier()
         dist.destroy_process_group()
 
 
-def _backward_one(
-    model: CalibrationModel,
-    pool: FramePool,
-    sampling: NetworkConfig,
-    settings: TrainingSettings,
-    with_pose: bool,
-    generator: torch.Generator,
-    rng: np.random.Generator,
-    divide_by: int,
-) -> dict[str, float]:
-    while True:
-        sequence, frame = pool.draw(rng)
-        try:
-            sample = make_sample(frame, sequence.initial_extrinsic(), sampling, rng)
-        except TooFewPoints:
-            continue
-        if int(sample.visible.sum()) < 32:
-            continue
-        loss, terms = sample_loss(model, sample, settings, with_pose, generator, rng)
-        if not bool(torch.isfinite(loss)):
-            continue
+class _Trainer:
+    """One process of a training run: its model, its random frames, and the state that a checkpoint keeps."""
+
+    def __init__(self, rank: int, settings: TrainingSettings) -> None:
+        torch.manual_seed(settings.seed)
+        self.rank = rank
+        self.settings = settings
+        self.model = CalibrationModel(settings.network, settings.effective_points)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=(0.9, 0.98),
+        )
+        self.state = _resume(settings, self.model, self.optimizer)
+        self.rng = np.random.default_rng([settings.seed, rank, self.state["steps"]])
+        self.generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
+        self.pool = FramePool(settings.data, settings.hold_out)
+        self.means: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Step until the time budget is spent; the first process logs, shows progress and saves."""
+        budget_s = self.settings.hours * 3600.0
+        columns = (TextColumn("[bold]train"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        last_save = time.monotonic()
+        with Progress(*columns, disable=self.rank != 0) as progress:
+            bar = progress.add_task("starting", total=budget_s, completed=self.state["seconds"])
+            while self.state["seconds"] < budget_s:
+                self._step(self.state["seconds"] / budget_s)
+                if self.rank != 0:
+                    continue
+                if self.state["steps"] % _LOG_EVERY == 0:
+                    progress.update(bar, completed=self.state["seconds"], description=self._log())
+                if time.monotonic() - last_save > self.settings.checkpoint_every_s:
+                    _save(self.settings, self.model, self.optimizer, self.state)
+                    last_save = time.monotonic()
+        if self.rank == 0:
+            _save(self.settings, self.model, self.optimizer, self.state)
+
+    def _step(self, done: float) -> None:
+        """One update; `done` is the share of the time budget that is spent."""
+        settings = self.settings
+        started = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _schedule(done, self.state["steps"])
+        self.optimizer.zero_grad(set_to_none=True)
+        samples = max(1, settings.samples_per_step // settings.processes)
+        for _ in range(samples):
+            self._backward_one(with_pose=done >= settings.pose_loss_from, divide_by=samples)
+        _average_gradients(self.model, settings.processes)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        self.optimizer.step()
+        self.state["steps"] += 1
+        self.state["samples"] += samples * settings.processes
+        seconds = self.state["seconds"] + time.monotonic() - started
+        self.state["seconds"] = _shared_clock(seconds, settings.processes)
+
+    def _backward_one(self, with_pose: bool, divide_by: int) -> None:
+        """Add the gradient of one usable sample."""
+        sampling = self.settings.network.model_copy(update={"query_points": self.settings.query_points})
+        while True:
+            sequence, frame = self.pool.draw(self.rng)
+            try:
+                sample = make_sample(frame, sequence.initial_extrinsic(), sampling, self.rng)
+            except TooFewPoints:
+                continue
+            if int(sample.visible.sum()) < _LEAST_VISIBLE:
+                continue
+            loss, terms = sample_loss(self.model, sample, self.settings, with_pose, self.generator, self.rng)
+            if bool(torch.isfinite(loss)):
+                break
         (loss / divide_by).backward()
-        return terms
+        for name, value in terms.items():
+            self.means[name] = 0.99 * self.means.get(name, value) + 0.01 * value
+
+    def _log(self) -> str:
+        """Append a line to the log; the same as a text for the progress bar."""
+        effective_points = math.exp(self.model.log_effective_points.item())
+        record = {**self.state, "effective_points": effective_points, **self.means}
+        with (self.settings.run_dir / "log.jsonl").open("a") as log:
+            log.write(json.dumps(record) + "\n")
+        return f"{self.state['samples']} samples  " + "  ".join(f"{k} {v:.3f}" for k, v in self.means.items())
 
 
 def _schedule(done: float, steps: int) -> float:
