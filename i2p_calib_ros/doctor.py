@@ -11,6 +11,7 @@ import torch
 
 from i2p_calib_ros import __version__
 from i2p_calib_ros.engines.model_file import default_device, find_model, load_model, share_folders
+from i2p_calib_ros.engines.torch_engine import cpu_has_bf16
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.bag_file import BagFile
 from i2p_calib_ros.frames.source import open_source
@@ -39,7 +40,7 @@ def describe_installation() -> list[tuple[str, Rows]]:
         except importlib.metadata.PackageNotFoundError:
             versions.append((package, "not installed"))
     device = default_device()
-    name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores, bf16 {_has_bf16()}"
+    name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores, bf16 {'yes' if cpu_has_bf16() else 'no'}"
     engine: Rows = [("PyTorch", f"{device} ({name})")]
     models: Rows = []
     for folder in share_folders():
@@ -70,10 +71,6 @@ def describe_recording(path: Path) -> list[tuple[str, Rows]]:
     except CalibrationInputError as error:
         usable = [("not usable as it is", str(error))]
     return [(f"Topics of {path}", rows), ("For calibration", usable)]
-
-
-def _has_bf16() -> str:
-    return "yes" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no"
 
 
 def _state_of(card: Path) -> str:

@@ -19,7 +19,7 @@ class TorchEngine:
         self.card = model.card
         self.device = torch.device(device or default_device())
         self.network = model.network.to(self.device)
-        self.reduced_precision = self.device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        self.reduced_precision = self.device.type == "cuda" or cpu_has_bf16()
         kind = (
             torch.cuda.get_device_name(self.device)
             if self.device.type == "cuda"
@@ -42,3 +42,8 @@ class TorchEngine:
             self.card.network.stride,
             inputs.view,
         )
+
+
+def cpu_has_bf16() -> bool:
+    """Whether bfloat16 is fast on this processor."""
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -43,8 +43,12 @@ class DenseLikelihood:
         return DenseLikelihood(field, self.temper * len(self.field.points), self.floor)
 
     def log_likelihood(self, T_camera_source: Tensor) -> Tensor:
-        """Poses (m, 4, 4) float32 that map the field's points to the camera optical frame -> (m,)."""
-        return self.temper * self.point_log_likelihoods(T_camera_source).sum(dim=0)
+        """Poses (m, 4, 4) float32 that map the field's points to the camera optical frame -> (m,).
+
+        The work is done where the field is, the result comes back to where the poses are.
+        """
+        votes = self.point_log_likelihoods(T_camera_source.to(self.field.points.device)).sum(dim=0)
+        return (self.temper * votes).to(T_camera_source.device)
 
     def point_log_likelihoods(self, T_camera_source: Tensor) -> Tensor:
         """The untempered vote of every point for every pose, (n, m)."""

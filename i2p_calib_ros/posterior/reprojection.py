@@ -171,8 +171,9 @@ class ReprojectionLikelihood:
 
     def log_likelihood(self, T_camera_source: Tensor) -> Tensor:
         """Poses (m, 4, 4) float32 that map the field's points to the camera optical frame -> (m,), always finite."""
-        whitened, _, _ = self.matches.residuals(T_camera_source)
-        return -self.temper * (self.matches.weight @ _half_huber(whitened, self.threshold))
+        whitened, _, _ = self.matches.residuals(T_camera_source.to(self.matches.weight.device))
+        cost = self.matches.weight @ _half_huber(whitened, self.threshold)
+        return (-self.temper * cost).to(T_camera_source.device)
 
     def solve(self, T_start: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Levenberg-Marquardt in float64: the most likely pose near `T_start` (4, 4), and the covariance (6, 6) of its
