@@ -18,17 +18,7 @@ from i2p_calib_ros.frames.source import open_source
 
 Rows = list[tuple[str, str]]
 
-_PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "opencv-python-headless",
-    "rosbags",
-    "safetensors",
-    "onnxruntime",
-    "rclpy",
-    "torchsparse",
-)
+_PACKAGES = ("torch", "numpy", "scipy", "opencv-python-headless", "rosbags", "safetensors")
 
 
 def describe_installation() -> list[tuple[str, Rows]]:
@@ -40,7 +30,8 @@ def describe_installation() -> list[tuple[str, Rows]]:
         except importlib.metadata.PackageNotFoundError:
             versions.append((package, "not installed"))
     device = default_device()
-    name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores, bf16 {'yes' if cpu_has_bf16() else 'no'}"
+    cpu = f"{os.cpu_count()} cores, {'with' if cpu_has_bf16() else 'without'} bfloat16"
+    name = torch.cuda.get_device_name() if device == "cuda" else cpu
     engine: Rows = [("PyTorch", f"{device} ({name})")]
     models: Rows = []
     for folder in share_folders():
