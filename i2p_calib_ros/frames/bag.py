@@ -17,9 +17,8 @@ from i2p_calib_ros.frames.bag_file import BagDamaged, BagFile, BagMessage
 from i2p_calib_ros.frames.camera_info import camera_from_info
 from i2p_calib_ros.frames.frame import EncodedImage, Frame, FrameRejected
 from i2p_calib_ros.frames.image_msg import UnsupportedEncoding, decode_compressed_image, decode_image
-from i2p_calib_ros.frames.pairing import Pair, Stamped, StampPairer
+from i2p_calib_ros.frames.pairing import DEFAULT_SLOP_S, Pair, Stamped, StampPairer
 from i2p_calib_ros.frames.point_cloud2 import decode_point_cloud2
-from i2p_calib_ros.frames.source import DEFAULT_SLOP_S
 from i2p_calib_ros.frames.tf_tree import TransformTree
 from i2p_calib_ros.frames.topics import TF_TYPE, choose_topics
 

@@ -17,7 +17,8 @@ from rosbags.typesys.store import Typestore
 
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.bag_damage import describe_damage
-from i2p_calib_ros.frames.source import BAG_SUFFIXES
+
+BAG_SUFFIXES = (".mcap", ".db3")
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 PayloadT = TypeVar("PayloadT")
 
+DEFAULT_SLOP_S = 0.05
+"""Largest difference between image and cloud stamps of a pair: half a turn of a 10 Hz LiDAR."""
+
 MAX_DELAY_NS = 1_000_000_000
 """How much later than its partner a message may have been received (encoding, point cloud assembly, disk)."""
 

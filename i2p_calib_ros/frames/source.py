@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_calib_ros.errors import CalibrationInputError
+from i2p_calib_ros.frames.bag import BagSource
+from i2p_calib_ros.frames.bag_file import BAG_SUFFIXES
 from i2p_calib_ros.frames.frame import Frame
+from i2p_calib_ros.frames.pairing import DEFAULT_SLOP_S
+from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry.camera import Camera
-
-DEFAULT_SLOP_S = 0.05
-"""Largest difference between image and cloud stamps of a pair: half a turn of a 10 Hz LiDAR."""
-
-BAG_SUFFIXES = (".mcap", ".db3")
 
 
 @runtime_checkable
@@ -62,13 +61,9 @@ def open_source(
         )
 
     if (path / "sequence.json").is_file() or path.name == "sequence.json":
-        from i2p_calib_ros.frames.sequence import SequenceFolder
-
         return SequenceFolder(path.parent if path.is_file() else path)
 
     if looks_like_bag(path):
-        from i2p_calib_ros.frames.bag import BagSource
-
         return BagSource(
             path,
             image_topic=image_topic,
