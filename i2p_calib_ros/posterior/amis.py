@@ -50,10 +50,10 @@ class LikelihoodError(RuntimeError):
 
 @dataclass(frozen=True)
 class ProposalSettings:
-    """How proposals adapt. The defaults find posteriors 20 times narrower than the prior; see `bench`-style tests.
+    """How proposals adapt. The defaults find posteriors up to about 20 times narrower than the prior.
 
-    starts: local models at the beginning. start_spread: their standard deviation, of the prior's.
-    start_separation: least distance between two starts, of the prior's standard deviation.
+    starts: local models at the beginning. models: of them, how many climb at the same time. start_spread: their
+    standard deviation, of the prior's.
     steps_per_round: adaptation steps each round is cut into. sampling_rounds: rounds drawn after adaptation.
     dof: of the Student-t proposals. inflation: of their covariance. defensive_share: of the final rounds, drawn
     from the tempered population. negligible_nats: a settled mode this far below the best one is dropped.
@@ -62,7 +62,6 @@ class ProposalSettings:
     starts: int = 8
     models: int = 4
     start_spread: float = 0.35
-    start_separation: float = 1.2
     steps_per_round: int = 4
     sampling_rounds: int = 2
     dof: float = 5.0
