@@ -374,7 +374,10 @@ def _print_evaluation(summary: dict[str, Any]) -> None:
         f"about every axis, model {summary['model']}",
         highlight=False,
     )
-    for name, row in [*summary["by_sequence"].items(), ("overall", summary["overall"])]:
+    rows = list(summary["by_sequence"].items())
+    if len(rows) > 1:
+        rows.append(("overall", summary["overall"]))
+    for name, row in rows:
         degrees = " ".join(f"{v:+.2f}" for v in row["mean_signed"]["rotation_deg"].values())
         metres = " ".join(f"{100 * v:+.1f}" for v in row["mean_signed"]["translation_m"].values())
         out.print(
