@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import time
 from collections import defaultdict
 from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the package sets it where it is imported before NumPy
 
 import numpy as np
 import torch

@@ -20,7 +20,7 @@ from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
 _TRACKING_SIGMAS = 4.0
-_TRACKING_SAMPLES = 192
+_TRACKING_SAMPLES = 128
 
 
 @dataclass(frozen=True)
