@@ -31,7 +31,7 @@ class FusionSettings:
     best pose is left out. jump_keyframes: so many newest ones left out in a row mean that the mount has moved.
     correlation: of the errors of two frames of a drive. n frames then count as n / (1 + (n - 1) correlation), at most
     1 / correlation: what frames get wrong together more of them do not average away, least of all those of a standing
-    vehicle. Set so that the NEES of a drive not trained on is about 6 (evaluate --protocol sequence).
+    vehicle. Set on a drive not trained on, whose NEES it brought near the honest 6 (see the card of the model).
     """
 
     window: int = 24
