@@ -30,9 +30,8 @@ _SPREAD_TRANSLATION_M = np.array([0.02, 0.5]) / np.sqrt(3.0)
 
 _ROUNDS, _SAMPLES = 6, 448
 _QUICK_ROUNDS, _QUICK_SAMPLES = 4, 192
-_WARM_UP_KEYFRAMES = (
-    3  # looked at from the initial extrinsic: one wrong frame must not set the view of the next
-)
+# The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
+_WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
 _HOLD_OUT_EVERY = 4
 _HELD_OUT_FRAMES = 10

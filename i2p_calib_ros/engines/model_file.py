@@ -119,7 +119,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> LoadedModel:
     except OSError as error:
         raise CalibrationInputError(
             f"the weights of model '{card.name}' cannot be read at {weights_path} ({error.strerror}); install the "
-            "package again, or fetch the file with `git lfs pull` / `git checkout` where it is a source tree"
+            "package again, or in a source tree restore the file with `git checkout -- weights`"
         ) from error
     found = hashlib.sha256(data).hexdigest()
     if found != card.weights.sha256:

@@ -1,8 +1,7 @@
 """Temporal fusion: the joint likelihood of a sliding window of keyframes, under the one initial prior.
 
-Averaging the poses of single frames throws away what the frames constrain together: eight frames of a drive whose mean
-pose was 0.6 deg / 23 cm off gave 0.3 deg / 12 cm by their joint likelihood. Frames that disagree with the others are
-gated, and a run of them that agrees with itself is a jump of the mount.
+Averaging the poses of single frames throws away what the frames constrain together. Frames that disagree with the
+others are gated, and a run of them that agrees with itself is a jump of the mount.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class FusionSettings:
     best pose is left out. jump_keyframes: so many newest ones left out in a row mean that the mount has moved.
     correlation: of the errors of two frames of a drive. n frames then count as n / (1 + (n - 1) correlation), at most
     1 / correlation: what frames get wrong together more of them do not average away, least of all those of a standing
-    vehicle. Set on a drive not trained on, whose NEES it brought near the honest 6 (see the card of the model).
+    vehicle. Set on a drive not trained on; the NEES it leaves there is in the card of the model.
     """
 
     window: int = 24

@@ -50,7 +50,7 @@ class LikelihoodError(RuntimeError):
 
 @dataclass(frozen=True)
 class ProposalSettings:
-    """How proposals adapt. The defaults find posteriors up to about 20 times narrower than the prior.
+    """How proposals adapt. These values find posteriors up to about 20 times narrower than the prior.
 
     starts: local models at the beginning. models: of them, how many climb at the same time. start_spread: their
     standard deviation, of the prior's.
@@ -90,7 +90,6 @@ def sample_posterior(
     rounds: int = 6,
     samples_per_round: int = 448,
     seed: int = 0,
-    proposal: ProposalSettings = ProposalSettings(),
     start_poses: NDArray[np.float64] | None = None,
 ) -> PosePosterior:
     """Posterior of `T_camera_lidar` under `prior` and a likelihood that can be evaluated in batches.
@@ -100,6 +99,7 @@ def sample_posterior(
     start_poses: (k, 4, 4) further guesses to climb from (an earlier estimate, a solver's result).
     Deterministic for a given seed.
     """
+    proposal = ProposalSettings()
     if rounds < proposal.sampling_rounds + 2:
         raise ValueError(f"need at least {proposal.sampling_rounds + 2} rounds, got {rounds}")
     pool = _Pool(log_likelihood, prior, np.random.default_rng(seed))
@@ -204,8 +204,7 @@ class _Pool:
     def posterior(self) -> PosePosterior:
         z, log_base, log_likelihood = self.weighted()
         log_weights = log_base + log_likelihood
-        log_evidence = float(np.logaddexp.reduce(log_weights) - np.log(self._drawn.sum()))
-        return PosePosterior.from_samples(self._prior.unwhiten(z), normalised_weights(log_weights), log_evidence)
+        return PosePosterior.from_samples(self._prior.unwhiten(z), normalised_weights(log_weights))
 
     def whiten(self, T: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._prior.whiten(T)

@@ -20,7 +20,6 @@ class PosePosterior:
     T_mean: (4, 4). covariance: (6, 6) of `xi` in `T_true = exp(xi) @ T_mean`, order x, y, z, rx, ry, rz (m, rad).
     samples: (m, 4, 4). weights: (m,), sum 1. effective_sample_size: 1 / sum(weights^2).
     multimodal: the samples fall into groups that one Gaussian does not describe (see `modes`).
-    log_evidence: log of the likelihood averaged over the prior.
     """
 
     T_mean: NDArray[np.float64]
@@ -29,12 +28,9 @@ class PosePosterior:
     weights: NDArray[np.float64]
     effective_sample_size: float
     multimodal: bool
-    log_evidence: float
 
     @classmethod
-    def from_samples(
-        cls, samples: NDArray[np.float64], weights: NDArray[np.float64], log_evidence: float = float("nan")
-    ) -> PosePosterior:
+    def from_samples(cls, samples: NDArray[np.float64], weights: NDArray[np.float64]) -> PosePosterior:
         """Summary of weighted poses: samples (m, 4, 4), weights (m,) non-negative, any scale."""
         total = weights.sum()
         if len(samples) != len(weights) or not total > 0.0 or not np.isfinite(total):
@@ -48,7 +44,6 @@ class PosePosterior:
             weights=weights,
             effective_sample_size=float(1.0 / np.sum(weights**2)),
             multimodal=is_multimodal(twists, weights),
-            log_evidence=log_evidence,
         )
 
     @property
