@@ -33,6 +33,7 @@ setup(
     ],
     # Lower bounds for a foreign environment; requirements.txt pins what is tested.
     install_requires=[
+        "embreex>=2.17.7",
         "matplotlib>=3.5",
         "numpy>=1.23",
         "opencv-python-headless>=4.8",

@@ -1,0 +1,193 @@
+"""Triangle meshes with texture coordinates, normals and a material a triangle; everything in the world is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Triangles as arrays with one row a triangle.
+
+    corners (n, 3, 3) metres, counter-clockwise seen from outside; uv (n, 3, 2) texture coordinates in metres on the
+    surface; normals (n, 3, 3) unit shading normals at the corners; material (n,) index into the place's materials.
+    """
+
+    corners: FloatArray
+    uv: FloatArray
+    normals: FloatArray
+    material: NDArray[np.int32]
+
+    @classmethod
+    def create(
+        cls, corners: ArrayLike, material: int, uv: ArrayLike | None = None, normals: ArrayLike | None = None
+    ) -> Mesh:
+        """A mesh of one material. Without `uv`, faces are unrolled by their dominant axis; without `normals`, flat."""
+        corners = np.ascontiguousarray(corners, dtype=np.float32).reshape(-1, 3, 3)
+        flat = face_normals(corners)
+        corner_normals = np.repeat(flat[:, None], 3, axis=1) if normals is None else np.asarray(normals)
+        texture = _planar_uv(corners, flat) if uv is None else np.asarray(uv)
+        return cls(
+            corners,
+            np.ascontiguousarray(texture, dtype=np.float32).reshape(-1, 3, 2),
+            np.ascontiguousarray(corner_normals, dtype=np.float32).reshape(-1, 3, 3),
+            np.full(len(corners), material, dtype=np.int32),
+        )
+
+    @classmethod
+    def empty(cls) -> Mesh:
+        """No triangles."""
+        return cls.create(np.zeros((0, 3, 3)), 0)
+
+    @classmethod
+    def merge(cls, meshes: Sequence[Mesh]) -> Mesh:
+        """All triangles of the meshes."""
+        if not meshes:
+            return cls.empty()
+        return cls(
+            *(
+                np.concatenate([getattr(mesh, name) for mesh in meshes])
+                for name in ("corners", "uv", "normals", "material")
+            )
+        )
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def transformed(self, T_target_source: ArrayLike) -> Mesh:
+        """The mesh in another frame; T (4, 4) may scale uniformly or mirror."""
+        T = np.asarray(T_target_source, dtype=np.float32)
+        corners = self.corners @ T[:3, :3].T + T[:3, 3]
+        normals = self.normals @ np.linalg.inv(T[:3, :3])
+        normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+        if np.linalg.det(T[:3, :3]) < 0:  # keep the corners counter-clockwise
+            order = [0, 2, 1]
+            return replace(self, corners=corners[:, order], normals=normals[:, order], uv=self.uv[:, order])
+        return replace(self, corners=corners, normals=normals)
+
+    def translated(self, x: float, y: float, z: float = 0.0) -> Mesh:
+        """The mesh moved by (x, y, z) metres."""
+        return replace(self, corners=self.corners + np.array([x, y, z], dtype=np.float32))
+
+    def placed(self, x: float, y: float, z: float = 0.0, yaw_rad: float = 0.0, scale: float = 1.0) -> Mesh:
+        """The mesh scaled, turned about the vertical and moved: how objects are put on the ground."""
+        c, s = scale * np.cos(yaw_rad), scale * np.sin(yaw_rad)
+        return self.transformed([[c, -s, 0, x], [s, c, 0, y], [0, 0, scale, z], [0, 0, 0, 1]])
+
+    def with_material(self, material: int) -> Mesh:
+        """The same surface of another material."""
+        return replace(self, material=np.full(len(self), material, dtype=np.int32))
+
+    @property
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Least and greatest corner (3,), (3,)."""
+        return self.corners.min(axis=(0, 1)), self.corners.max(axis=(0, 1))
+
+
+def face_normals(corners: FloatArray) -> FloatArray:
+    """Unit normals (n, 3) of triangles (n, 3, 3); zero for degenerate ones."""
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
+
+
+def grid_mesh(points: ArrayLike, material: int, uv: ArrayLike | None = None, smooth: bool = True) -> Mesh:
+    """A surface of a grid of points (rows, columns, 3), seen from the side where columns x rows points to.
+
+    uv (rows, columns, 2) metres; by default the arc lengths along columns and rows. `smooth` shades it as a curved
+    surface, otherwise every quad is flat.
+    """
+    grid = np.asarray(points, dtype=np.float64)
+    rows, columns = grid.shape[:2]
+    if uv is None:
+        along_columns = np.zeros((rows, columns))
+        along_columns[:, 1:] = np.cumsum(np.linalg.norm(np.diff(grid, axis=1), axis=2), axis=1)
+        along_rows = np.zeros((rows, columns))
+        along_rows[1:] = np.cumsum(np.linalg.norm(np.diff(grid, axis=0), axis=2), axis=0)
+        uv = np.stack([along_columns, along_rows], axis=-1)
+    texture = np.asarray(uv, dtype=np.float64)
+
+    def triangles(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        a, b = values[:-1, :-1], values[:-1, 1:]
+        c, d = values[1:, 1:], values[1:, :-1]
+        return np.stack([np.stack([a, b, c], axis=2), np.stack([a, c, d], axis=2)], axis=2).reshape(
+            -1, 3, values.shape[-1]
+        )
+
+    normals = None
+    if smooth:
+        tangent_u, tangent_v = np.gradient(grid, axis=1), np.gradient(grid, axis=0)
+        at_points = np.cross(tangent_u, tangent_v)
+        at_points /= np.maximum(np.linalg.norm(at_points, axis=-1, keepdims=True), 1e-12)
+        normals = triangles(at_points)
+    mesh = Mesh.create(triangles(grid), material, triangles(texture), normals)
+    keep = np.linalg.norm(face_normals(mesh.corners), axis=1) > 0.5
+    return Mesh(mesh.corners[keep], mesh.uv[keep], mesh.normals[keep], mesh.material[keep])
+
+
+def box(size: ArrayLike, material: int, centre: ArrayLike = (0.0, 0.0, 0.0)) -> Mesh:
+    """An axis-aligned box of `size` (3,) metres around `centre` (3,)."""
+    half, middle = np.asarray(size, dtype=np.float64) / 2, np.asarray(centre, dtype=np.float64)
+    faces = []
+    for axis in range(3):
+        for sign in (-1.0, 1.0):
+            u, v = np.zeros(3), np.zeros(3)
+            u[(axis + 1) % 3], v[(axis + 2) % 3] = 1.0, sign
+            normal = np.zeros(3)
+            normal[axis] = sign
+            quad = [normal - u - v, normal + u - v, normal + u + v, normal - u + v]
+            a, b, c, d = (corner * half + middle for corner in quad)
+            faces += [[a, b, c], [a, c, d]]
+    return Mesh.create(faces, material)
+
+
+def cylinder(
+    radius_m: float, height_m: float, material: int, sides: int = 12, top_radius_m: float | None = None
+) -> Mesh:
+    """A capped (truncated) cone standing on the origin, axis up, smooth around."""
+    top = radius_m if top_radius_m is None else top_radius_m
+    angle = np.linspace(0, 2 * np.pi, sides + 1)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+    def level(radius: float, z: float) -> NDArray[np.float64]:
+        return np.column_stack([radius * ring, np.full(sides + 1, z)])
+
+    side = grid_mesh([level(radius_m, 0.0), level(top, height_m)], material)
+    cap = [[(0, 0, height_m), level(top, height_m)[i], level(top, height_m)[i + 1]] for i in range(sides)]
+    return Mesh.merge([side, Mesh.create(cap, material)]) if top > 0 else side
+
+
+def extrude(outline: ArrayLike, height_m: float, side: int, top: int, base_z: float = 0.0) -> Mesh:
+    """Walls and flat roof over a counter-clockwise, convex or star-shaped outline (n, 2), metres."""
+    points = np.asarray(outline, dtype=np.float64)
+    closed = np.vstack([points, points[:1]])
+    walls = []
+    start = 0.0
+    for a, b in pairwise(closed):
+        length = float(np.linalg.norm(b - a))
+        quad = np.array([[*a, base_z], [*b, base_z], [*b, base_z + height_m], [*a, base_z + height_m]])
+        uv = np.array([[start, 0], [start + length, 0], [start + length, height_m], [start, height_m]])
+        walls.append(Mesh.create(quad[[[0, 1, 2], [0, 2, 3]]], side, uv[[[0, 1, 2], [0, 2, 3]]]))
+        start += length
+    centre = points.mean(axis=0)
+    fan = [
+        [(*centre, base_z + height_m), (*a, base_z + height_m), (*b, base_z + height_m)]
+        for a, b in pairwise(closed)
+    ]
+    return Mesh.merge([*walls, Mesh.create(fan, top)])
+
+
+def _planar_uv(corners: FloatArray, normals: FloatArray) -> FloatArray:
+    """Texture coordinates by dropping the dominant axis of the normal; walls keep z as their second coordinate."""
+    dominant = np.abs(normals).argmax(axis=1)
+    first = np.where(dominant == 0, 1, 0)
+    second = np.where(dominant == 2, 1, 2)
+    rows = np.arange(len(corners))[:, None]
+    columns = np.arange(3)[None]
+    return np.stack([corners[rows, columns, first[:, None]], corners[rows, columns, second[:, None]]], axis=-1)
