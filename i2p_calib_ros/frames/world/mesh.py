@@ -27,9 +27,16 @@ class Mesh:
 
     @classmethod
     def create(
-        cls, corners: ArrayLike, material: int, uv: ArrayLike | None = None, normals: ArrayLike | None = None
+        cls,
+        corners: ArrayLike,
+        material: int | NDArray[np.int32],
+        uv: ArrayLike | None = None,
+        normals: ArrayLike | None = None,
     ) -> Mesh:
-        """A mesh of one material. Without `uv`, faces are unrolled by their dominant axis; without `normals`, flat."""
+        """A mesh of one material, or of one a triangle (n,).
+
+        Without `uv`, faces are unrolled by their dominant axis; without `normals`, flat.
+        """
         corners = np.ascontiguousarray(corners, dtype=np.float32).reshape(-1, 3, 3)
         flat = face_normals(corners)
         corner_normals = np.repeat(flat[:, None], 3, axis=1) if normals is None else np.asarray(normals)
@@ -97,11 +104,18 @@ def face_normals(corners: FloatArray) -> FloatArray:
     return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
 
 
-def grid_mesh(points: ArrayLike, material: int, uv: ArrayLike | None = None, smooth: bool = True) -> Mesh:
+def grid_mesh(
+    points: ArrayLike,
+    material: int | NDArray[np.int32],
+    uv: ArrayLike | None = None,
+    smooth: bool = True,
+    closed: bool = False,
+) -> Mesh:
     """A surface of a grid of points (rows, columns, 3), seen from the side where columns x rows points to.
 
+    material: one for all or one a quad (rows - 1, columns - 1), of which negative ones are left out as holes.
     uv (rows, columns, 2) metres; by default the arc lengths along columns and rows. `smooth` shades it as a curved
-    surface, otherwise every quad is flat.
+    surface, otherwise every quad is flat. `closed`: the last column repeats the first, without a seam in the shading.
     """
     grid = np.asarray(points, dtype=np.float64)
     rows, columns = grid.shape[:2]
@@ -122,12 +136,15 @@ def grid_mesh(points: ArrayLike, material: int, uv: ArrayLike | None = None, smo
 
     normals = None
     if smooth:
-        tangent_u, tangent_v = np.gradient(grid, axis=1), np.gradient(grid, axis=0)
+        wrapped = np.concatenate([grid[:, -2:-1], grid, grid[:, 1:2]], axis=1) if closed else grid
+        tangent_u, tangent_v = np.gradient(wrapped, axis=1), np.gradient(grid, axis=0)
+        tangent_u = tangent_u[:, 1:-1] if closed else tangent_u
         at_points = np.cross(tangent_u, tangent_v)
         at_points /= np.maximum(np.linalg.norm(at_points, axis=-1, keepdims=True), 1e-12)
         normals = triangles(at_points)
-    mesh = Mesh.create(triangles(grid), material, triangles(texture), normals)
-    keep = np.linalg.norm(face_normals(mesh.corners), axis=1) > 0.5
+    quads = np.broadcast_to(np.asarray(material, dtype=np.int32), (rows - 1, columns - 1))
+    mesh = Mesh.create(triangles(grid), np.repeat(quads.ravel(), 2), triangles(texture), normals)
+    keep = (np.linalg.norm(face_normals(mesh.corners), axis=1) > 0.5) & (mesh.material >= 0)
     return Mesh(mesh.corners[keep], mesh.uv[keep], mesh.normals[keep], mesh.material[keep])
 
 
@@ -158,7 +175,7 @@ def cylinder(
     def level(radius: float, z: float) -> NDArray[np.float64]:
         return np.column_stack([radius * ring, np.full(sides + 1, z)])
 
-    side = grid_mesh([level(radius_m, 0.0), level(top, height_m)], material)
+    side = grid_mesh([level(radius_m, 0.0), level(top, height_m)], material, closed=True)
     cap = [[(0, 0, height_m), level(top, height_m)[i], level(top, height_m)[i + 1]] for i in range(sides)]
     return Mesh.merge([side, Mesh.create(cap, material)]) if top > 0 else side
 
