@@ -43,9 +43,16 @@ setup(
         "rosbags>=0.10.4",
         "safetensors>=0.4",
         "scipy>=1.10",
+        "shapely>=2.1",
         "torch>=2.2",
         "typer>=0.9",
     ],
-    entry_points={"console_scripts": ["i2p-calib = i2p_calib_ros.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "i2p-calib = i2p_calib_ros.cli:main",
+            "i2p_calib_node = i2p_calib_ros.ros.node:main",
+            "i2p_calib_player = i2p_calib_ros.ros.player:main",
+        ]
+    },
     zip_safe=False,
 )
