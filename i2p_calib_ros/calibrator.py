@@ -137,10 +137,15 @@ class Calibrator:
         else:
             estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused), quick=True)
         self.fused = self.fusion.update(stamp_s, estimate.likelihood, estimate.posterior)
+        if self.fused.jumped:  # the frames kept aside show the mount as it was
+            self._held_out = EvenlySpread[Frame](_HELD_OUT_FRAMES)
         return CalibrationStep(estimate.posterior, self.fused, time.perf_counter() - started)
 
-    def verdict(self) -> Verdict:
-        """Does the fused extrinsic align the frames kept aside better than the initial one?"""
+    def verdict(self, T_trusted: NDArray[np.float64] | None = None) -> Verdict:
+        """Does the fused extrinsic align the frames kept aside better than the one trusted so far?
+
+        That is the initial one, unless `T_trusted` (4, 4) is another that was accepted since.
+        """
         if self.fused is None:
             return Verdict.inconclusive("no usable frame yet")
         if self.fused.multimodal:
@@ -148,7 +153,11 @@ class Calibrator:
                 "Extrinsics far apart explain these frames: record more varied scenes, or state a smaller spread"
             )
         return judge(
-            self._held_out.items, self.fused.T_mean, self.prior.T_mean, covariance=self.fused.covariance
+            self._held_out.items,
+            self.fused.T_mean,
+            self.prior.T_mean if T_trusted is None else T_trusted,
+            covariance=self.fused.covariance,
+            initial_name="initial" if T_trusted is None else "trusted",
         )
 
     def _vantage(self, fused: FusedEstimate) -> PosePrior:

@@ -45,13 +45,15 @@ class Verdict:
 
     "converged": the new extrinsic aligns better than the initial one, or is the same; "rejected": the initial one
     aligns better; "inconclusive": the frames do not tell. `improvement` is the mean gain in alignment score over
-    `frames` frames (see AlignmentCheck.score), positive where the new one is better.
+    `frames` frames (see AlignmentCheck.score), positive where the new one is better. `initial_was_right`: converged,
+    as the new one is the same to what the frames resolve.
     """
 
     state: State
     reason: str
     improvement: float
     frames: int
+    initial_was_right: bool = False
 
     @classmethod
     def inconclusive(cls, reason: str, improvement: float = 0.0, frames: int = 0) -> Verdict:
@@ -203,6 +205,7 @@ def judge(
     tolerance_m: float = 0.05,
     confidence: float = 0.95,
     check: AlignmentCheck | None = None,
+    initial_name: str = "initial",
 ) -> Verdict:
     """Does the new extrinsic (4, 4) align frames that were not used to find it better than the initial one?
 
@@ -235,7 +238,7 @@ def judge(
     numbers = f"score {gain:+.2f} +- {gain_error:.2f} over {count} held-out frames"
     same = difference.rotation_deg <= tolerance_deg and difference.translation_m <= tolerance_m
     if gain < -gain_error and not same:
-        reason = f"The initial extrinsic aligns better than the new one, {apart} away ({numbers})."
+        reason = f"The {initial_name} extrinsic aligns better than the new one, {apart} away ({numbers})."
         return Verdict("rejected", reason, gain, count)
     if aligned <= aligned_error:
         return Verdict.inconclusive(
@@ -246,13 +249,13 @@ def judge(
             count,
         )
     if gain > gain_error and not same:
-        reason = f"The new extrinsic aligns better than the initial one, {apart} away ({numbers})."
+        reason = f"The new extrinsic aligns better than the {initial_name} one, {apart} away ({numbers})."
         return Verdict("converged", reason, gain, count)
     if same or _explained(new, initial, covariance, tolerance_deg, tolerance_m):
-        reason = f"The initial extrinsic was right: the new one differs from it by only {apart} ({numbers})."
-        return Verdict("converged", reason, gain, count)
+        reason = f"The {initial_name} extrinsic was right: the new one differs from it by only {apart} ({numbers})."
+        return Verdict("converged", reason, gain, count, initial_was_right=True)
     return Verdict.inconclusive(
-        f"Neither the new extrinsic nor the initial one, {apart} away, aligns clearly better ({numbers}). "
+        f"Neither the new extrinsic nor the {initial_name} one, {apart} away, aligns clearly better ({numbers}). "
         "More frames, or a scene with more edges near and far, would tell.",
         gain,
         count,
