@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 
 from i2p_calib_ros import __version__
-from i2p_calib_ros.engines.model_file import default_device, find_model, load_model, share_folders
+from i2p_calib_ros.engines.model_file import default_device, find_model, load_model
 from i2p_calib_ros.engines.torch_engine import cpu_has_bf16
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.bag_file import BagFile
 from i2p_calib_ros.frames.source import open_source
+from i2p_calib_ros.share import share_folders
 
 Rows = list[tuple[str, str]]
 

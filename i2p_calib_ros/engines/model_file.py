@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +16,7 @@ from safetensors.torch import load as load_safetensors
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.network.config import NetworkConfig
 from i2p_calib_ros.network.network import VoxelPointPixelNet
+from i2p_calib_ros.share import share_folders
 
 DEFAULT_MODEL = "vpp_real"
 
@@ -73,14 +72,6 @@ class LoadedModel:
         """The same model with another likelihood, for comparison: `effective_points` stays as it was calibrated."""
         likelihood = self.card.likelihood.model_copy(update={"kind": kind})
         return replace(self, card=self.card.model_copy(update={"likelihood": likelihood}))
-
-
-def share_folders() -> list[Path]:
-    """Where `models/` and `weights/` may be: the source tree, an installed prefix, a ROS workspace."""
-    prefixes = [Path(sys.prefix)] + [
-        Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p
-    ]
-    return [Path(__file__).parents[2]] + [prefix / "share" / "i2p_calib_ros" for prefix in prefixes]
 
 
 def find_model(name_or_path: str) -> Path:
