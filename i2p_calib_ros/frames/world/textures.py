@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -245,3 +246,64 @@ TEXTURES: dict[str, Callable[[np.random.Generator], FloatArray]] = {
     "tiles": _tiles,
 }
 """Maker of each texture by the name that `Material.texture` holds."""
+
+LEVELS = 8
+"""Mip levels below the finest; beyond them a tile is its mean."""
+PAD_PX = 2
+STEP = 0.01
+"""Value of one count of the 8-bit tiles."""
+
+
+class TextureAtlas:
+    """All textures at all mip levels in one 8-bit image, so that one look-up serves every pixel of a picture."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.names = tuple(TEXTURES)
+        sizes = [TILE_PX >> level for level in range(LEVELS + 1)]
+        self._columns = np.cumsum([0] + [size + 2 * PAD_PX for size in sizes])[:-1].astype(np.float32) + PAD_PX
+        self._rows = np.arange(len(TEXTURES), dtype=np.float32) * (TILE_PX + 2 * PAD_PX) + PAD_PX
+        width = int(self._columns[-1]) + sizes[-1] + PAD_PX
+        self._image = np.zeros((len(TEXTURES) * (TILE_PX + 2 * PAD_PX), width, 3), dtype=np.uint8)
+        for index, make in enumerate(TEXTURES.values()):
+            tile = np.maximum(make(np.random.default_rng([seed, index])), 0.0)
+            tile = (tile / tile.mean(axis=(0, 1))).astype(np.float32)
+            for level, size in enumerate(sizes):
+                coarse = cv2.resize(tile, (size, size), interpolation=cv2.INTER_AREA)
+                counts = np.clip(np.round(coarse / STEP), 0, 255).astype(np.uint8)
+                top, left = int(self._rows[index]) - PAD_PX, int(self._columns[level]) - PAD_PX
+                padded = np.pad(counts, ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), mode="wrap")
+                self._image[top : top + len(padded), left : left + len(padded)] = padded
+
+    def sample(self, texture: NDArray[np.int32], uv_tiles: FloatArray, footprint_tiles: FloatArray) -> FloatArray:
+        """Factors (n, 3) of the textures with index `texture` (n,) at uv (n, 2), filtered over a footprint (n,).
+
+        uv and the footprint are in tiles; v points up in the tile.
+        """
+        detail = np.log2(np.maximum(footprint_tiles * TILE_PX, 1.0))
+        level = np.minimum(detail, LEVELS).astype(np.float32)
+        fine = np.floor(level).astype(np.int32)
+        blend = (level - fine)[:, None]
+        coarse = np.minimum(fine + 1, LEVELS)
+        return self._bilinear(texture, uv_tiles, fine) * (1 - blend) + self._bilinear(texture, uv_tiles, coarse) * blend
+
+    def _bilinear(self, texture: NDArray[np.int32], uv: FloatArray, level: NDArray[np.int32]) -> FloatArray:
+        size = (TILE_PX >> level).astype(np.float32)
+        x = self._columns[level] + (uv[:, 0] - np.floor(uv[:, 0])) * size - 0.5
+        y = self._rows[texture] + (np.ceil(uv[:, 1]) - uv[:, 1]) * size - 0.5
+        return look_up(self._image, x, y) * np.float32(STEP)
+
+
+def look_up(image: NDArray[np.generic], x: FloatArray, y: FloatArray) -> FloatArray:
+    """Bilinear values (n, channels) of an image at columns x and rows y (n,); outside, those of the border."""
+    side = 256
+    rows = -(-len(x) // side)
+    maps = np.zeros((2, rows * side), dtype=np.float32)
+    maps[0, : len(x)], maps[1, : len(x)] = x, y
+    values = cv2.remap(
+        image,
+        maps[0].reshape(rows, side),
+        maps[1].reshape(rows, side),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return values.reshape(rows * side, -1)[: len(x)].astype(np.float32)

@@ -1,0 +1,86 @@
+"""From light on the sensor to the picture that a driver publishes: lens, exposure, noise, tone curve, compression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Imaging:
+    """exposure_stops: brighter (+) or darker than the automatic exposure; contrast: slope of the tone curve around
+    the middle, 1 is that of sRGB; saturation: 1 leaves colours; white_balance: gains of red and blue; vignetting: share
+    of light lost in the corners; blur_px: deviation of the lens's blur; noise: deviation of the noise of a white pixel,
+    1 is white; jpeg_quality 1..100, None is uncompressed; grey: one channel in all three.
+    """
+
+    exposure_stops: float = 0.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    white_balance: tuple[float, float] = (1.0, 1.0)
+    vignetting: float = 0.0
+    blur_px: float = 0.4
+    noise: float = 0.005
+    jpeg_quality: int | None = None
+    grey: bool = False
+
+
+def random_imaging(rng: np.random.Generator) -> Imaging:
+    """A camera: mostly good, sometimes badly exposed, soft, noisy or strongly compressed."""
+    return Imaging(
+        exposure_stops=float(np.clip(rng.normal(0.0, 0.6), -1.5, 1.5)),
+        contrast=float(rng.uniform(0.9, 1.4)),
+        saturation=float(rng.uniform(0.6, 1.3)),
+        white_balance=(float(np.exp(rng.normal(0, 0.06))), float(np.exp(rng.normal(0, 0.06)))),
+        vignetting=float(rng.uniform(0, 0.4)),
+        blur_px=float(rng.uniform(0.3, 0.7) if rng.random() < 0.85 else rng.uniform(0.7, 1.5)),
+        noise=float(np.exp(rng.uniform(np.log(0.002), np.log(0.03)))),
+        jpeg_quality=int(rng.integers(60, 98)) if rng.random() < 0.7 else None,
+        grey=bool(rng.random() < 0.08),
+    )
+
+
+def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture (h, w, 3) uint8 RGB of linear radiance (h, w, 3) at the pixels."""
+    height, width = radiance.shape[:2]
+    light = radiance * (_automatic_exposure(radiance) * 2.0**imaging.exposure_stops)
+    light = light * np.array([imaging.white_balance[0], 1.0, imaging.white_balance[1]], dtype=np.float32)
+    if imaging.vignetting:
+        y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        light *= (1 - imaging.vignetting * (x**2 + y**2) / 2)[..., None].astype(np.float32)
+    if imaging.blur_px > 0:
+        # Highlights far above white would make halos of the blur alone.
+        light = cv2.GaussianBlur(np.minimum(light, 4.0), (0, 0), imaging.blur_px)
+    grain = rng.standard_normal(light.shape, dtype=np.float32)
+    light = light + grain * imaging.noise * np.sqrt(np.maximum(light, 0) + 0.02)
+    picture = _tone(light, imaging.contrast)
+    luma = picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    saturation = 0.0 if imaging.grey else imaging.saturation
+    picture = luma[..., None] + (picture - luma[..., None]) * np.float32(saturation)
+    image = np.clip(np.round(picture * 255), 0, 255).astype(np.uint8)
+    return image if imaging.jpeg_quality is None else _compress(image, imaging.jpeg_quality)
+
+
+def _automatic_exposure(radiance: NDArray[np.float32]) -> float:
+    """Factor that brings the middle of the picture's light to a fifth of white."""
+    luma = radiance[::4, ::4].mean(axis=2)
+    luma = luma[luma > 0]
+    if luma.size == 0:
+        return 1.0
+    return float(0.18 / np.exp(np.log(np.maximum(luma, 1e-4)).mean()))
+
+
+def _tone(light: NDArray[np.float32], contrast: float) -> NDArray[np.float32]:
+    """Encoded values 0..1: the curve of sRGB with a soft shoulder, steeper or flatter around the middle."""
+    light = np.maximum(light, 0.0)
+    shoulder = np.where(light > 0.7, 0.7 + 0.3 * (1 - np.exp(-(light - 0.7) / 0.3)), light)
+    encoded = np.where(shoulder < 0.0031308, 12.92 * shoulder, 1.055 * shoulder ** (1 / 2.4) - 0.055)
+    return (encoded + (contrast - 1) * (encoded - 0.46) * 4 * encoded * (1 - encoded)).astype(np.float32)
+
+
+def _compress(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
