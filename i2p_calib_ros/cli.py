@@ -1,4 +1,6 @@
-"""`i2p-calib`: replay a recording, convert, evaluate, train, export, doctor. No ROS installation needed.
+"""`i2p-calib`: replay a recording, convert, make synthetic drives, evaluate, train, export, doctor.
+
+No ROS installation needed.
 
 Exit codes: 0 done, 2 the input is not usable as given (also: no usable frame in it).
 """
@@ -38,6 +40,8 @@ app = typer.Typer(
 )
 convert_app = typer.Typer(no_args_is_help=True, help="Write other recordings as a standard rosbag2.")
 app.add_typer(convert_app, name="convert")
+world_app = typer.Typer(no_args_is_help=True, help="Synthetic drives whose extrinsic is known exactly.")
+app.add_typer(world_app, name="world")
 out = Console()
 err = Console(stderr=True)
 
@@ -154,6 +158,51 @@ def convert_sequence(
     )
 
 
+@world_app.command("make")
+def make_world_files(
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="folder that gets the drives; a run that was stopped goes on in it")
+    ],
+    frames: Annotated[int, typer.Option(min=1, help="frames in all")] = 3000,
+    seed: Annotated[int, typer.Option(min=0, help="everything follows from it")] = 0,
+    frames_per_drive: Annotated[int, typer.Option(min=1, help="frames of one place with one rig")] = 15,
+    every: Annotated[int, typer.Option(min=1, help="take every n-th sweep of the 10 Hz LiDAR")] = 3,
+    processes: Annotated[Optional[int], typer.Option(min=1, help="one a core by default")] = None,  # noqa: UP045
+    size: Annotated[Optional[str], typer.Option(help="of all images, e.g. 640x192; random by default")] = None,  # noqa: UP045
+    kind: Annotated[Optional[str], typer.Option(help="of all places; any by default")] = None,  # noqa: UP045
+    bag: Annotated[bool, typer.Option(help="bags with the truth beside them instead of sequence folders")] = False,
+    decalibration: Annotated[
+        str, typer.Option(help="of the camera in a bag: constant, drifting, or a bump half-way")
+    ] = "constant",
+    by: Annotated[str, typer.Option(help="size of the decalibration")] = "0deg,0m",
+) -> None:
+    """Make synthetic drives: random places, light, rigs and sensors. The same seed makes the same files."""
+    from i2p_calib_ros.frames.world.world_files import WorldSettings, make_world
+
+    settings = WorldSettings(
+        frames,
+        seed,
+        frames_per_drive,
+        every,
+        None if size is None else _size(size),
+        kind,
+        bag,
+        decalibration,
+        *_pair(by, "--by"),
+    )
+    with _progress("world make", frames) as advance:
+        for made in make_world(settings, out_dir, processes or os.cpu_count() or 1):
+            for _ in range(made):
+                advance("")
+    first = out_dir / settings.drives()[0][0]
+    usage = (
+        f"i2p-calib replay {first}.mcap --truth {first}.truth.json"
+        if bag
+        else f"i2p-calib train --data {out_dir} --run runs/synthetic"
+    )
+    out.print(f"{out_dir}: {frames} frames\nnext: {usage}", highlight=False, soft_wrap=True)
+
+
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option(help="a sequence folder, or a folder of them")],
@@ -211,7 +260,7 @@ def evaluate(
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Option(help="folder of sequences")],
+    data: Annotated[list[Path], typer.Option(help="folder of sequences; given again: drawn from equally often")],
     run: Annotated[
         Path, typer.Option(help="folder of the run: checkpoint and log; an existing one is resumed")
     ],
@@ -227,7 +276,7 @@ def train(
     from i2p_calib_ros.training.trainer import train as run_training
 
     checkpoint = run_training(
-        TrainingSettings(data, run, hours, hold_out=tuple(hold_out), processes=processes, seed=seed)
+        TrainingSettings(tuple(data), run, hours, hold_out=tuple(hold_out), processes=processes, seed=seed)
     )
     out.print(f"checkpoint {checkpoint}\nnext: i2p-calib export {run} --name NAME --out .", highlight=False)
 
@@ -280,6 +329,14 @@ def _pair(text: str, option: str) -> tuple[float, float]:
             f"{option} '{text}': expected degrees and metres, such as 5deg,0.2m or 5deg,20cm"
         ) from None
     return values
+
+
+def _size(text: str) -> tuple[int, int]:
+    """`640x192` -> (640, 192)."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 32):
+        raise CalibrationInputError(f"--size '{text}': expected width and height in pixels, such as 640x192")
+    return int(width), int(height)
 
 
 @contextmanager
