@@ -32,10 +32,11 @@ class Palette:
     """The materials of one place, in the order of the indices that its meshes hold."""
 
     materials: list[Material] = field(default_factory=list)
+    _index: dict[Material, int] = field(default_factory=dict, repr=False)
 
     def add(self, material: Material) -> int:
         """Index of the material, which is added unless an equal one is there."""
-        if material in self.materials:
-            return self.materials.index(material)
-        self.materials.append(material)
-        return len(self.materials) - 1
+        if material not in self._index:
+            self._index[material] = len(self.materials)
+            self.materials.append(material)
+        return self._index[material]

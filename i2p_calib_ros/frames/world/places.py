@@ -45,13 +45,14 @@ def make_place(rng: np.random.Generator, kind: str | None = None, duration_s: fl
         ),
         upright_band(shapely.boundary(road), 0.0, 0.12, kerb, terrain),
     ]
+    kinds = ("old town", "apartments", "brick terrace", "shop")
     for side in (-1, 1):
         s = 5.0
         while s < path.length_m - 20:
             width = rng.uniform(8, 22)
             x, y = path.at(s + width / 2, side * (half + 5.7))
             yaw = float(path.heading(s + width / 2)) + (np.pi if side < 0 else 0.0)
-            meshes.append(terrain.put(make_building(rng, palette, width - 0.5, 12.0), x, y, yaw))
+            meshes.append(terrain.put(make_building(rng, palette, str(rng.choice(kinds)), width, blank_sides=True), x, y, yaw))
             s += width
         for s in np.arange(8, path.length_m, 7.0):
             if rng.random() < 0.6:
