@@ -17,7 +17,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the package sets it where it is i
 import numpy as np
 import torch
 
-from i2p_calib_ros.calibrator import FrameMatcher, told_spread
+from i2p_calib_ros.calibrator import FrameMatcher, spread_of
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.frames.sequence import SequenceFolder
@@ -46,7 +46,7 @@ def main() -> None:
     for index in range(-warm_up, arguments.frames):
         frame = sequence.load(index % len(sequence))
         started = time.perf_counter()
-        matcher.match(frame, T_start, told_spread(prior))
+        matcher.match(frame, T_start, spread_of(prior))
         if engine.device.type == "cuda":
             torch.cuda.synchronize()
         matched = time.perf_counter()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from i2p_calib_ros.engines.match_fields import FrameMatches
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
@@ -17,19 +18,17 @@ from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import ViewRenderer
-from i2p_calib_ros.network.inputs import PriorSpread, TooFewPoints, prepare_inputs
-from i2p_calib_ros.posterior.amis import sample_posterior
+from i2p_calib_ros.network.inputs import TooFewPoints, prepare_inputs
+from i2p_calib_ros.network.spread import COARSE_STARTS, FINE_STARTS, PriorSpread
+from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
-from i2p_calib_ros.posterior.match_field import MatchField
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
-# The spreads that networks are trained for: bounds of 0.5..10 deg and 2..50 cm, as standard deviations.
-_SPREAD_ROTATION_RAD = np.deg2rad(np.array([0.5, 10.0])) / np.sqrt(3.0)
-_SPREAD_TRANSLATION_M = np.array([0.02, 0.5]) / np.sqrt(3.0)
-
 _ROUNDS, _SAMPLES = 6, 448
 _QUICK_ROUNDS, _QUICK_SAMPLES = 4, 192
+_FINE_SAMPLES = 192
+_FINE_SIGMAS = 3.0
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
@@ -56,8 +55,8 @@ class FrameMatcher:
         self.render = ViewRenderer(camera, self.view)
         self._rng = np.random.default_rng(seed)
 
-    def match(self, frame: Frame, T_camera_lidar: NDArray[np.float64], spread: PriorSpread) -> MatchField:
-        """The field over the frame's points, seen from `T_camera_lidar`. FrameRejected: too few in view."""
+    def match(self, frame: Frame, T_camera_lidar: NDArray[np.float64], spread: PriorSpread) -> FrameMatches:
+        """The matches of the frame's points, seen from `T_camera_lidar`. FrameRejected: too few in view."""
         xyz_prior = se3.transform_points(T_camera_lidar, frame.xyz)
         try:
             inputs = prepare_inputs(
@@ -71,19 +70,21 @@ class FrameMatcher:
             )
         except TooFewPoints as error:
             raise FrameRejected("too few points in view", str(error)) from error
-        return self.engine.match_field(inputs, torch.from_numpy(frame.xyz[inputs.query_index.numpy()]))
+        return self.engine.match(inputs, torch.from_numpy(frame.xyz[inputs.query_index.numpy()]))
 
     def estimate(
         self, frame: Frame, prior: PosePrior, seen_from: PosePrior, passes: int = 1, quick: bool = False
     ) -> FrameEstimate:
         """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found.
 
+        A network with a fine stage then looks again, closer, around the last pass's result.
+
         `quick` samples less: enough where `seen_from` is near already.
         """
         started = time.perf_counter()
         for _ in range(passes):
-            field = self.match(frame, seen_from.T_mean, told_spread(seen_from))
-            likelihood = make_likelihood(field, self.engine.card.likelihood)
+            matches = self.match(frame, seen_from.T_mean, COARSE_STARTS.clip(spread_of(seen_from)))
+            likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
             posterior = sample_posterior(
                 likelihood.log_likelihood,
                 prior,
@@ -92,7 +93,21 @@ class FrameMatcher:
                 start_poses=seen_from.T_mean[None],
             )
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
+        if self.config.fine_descriptor and FINE_STARTS.reaches(spread_of(seen_from)):
+            likelihood, posterior = self._refine(matches, prior, seen_from)
         return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
+
+    def _refine(
+        self, matches: FrameMatches, prior: PosePrior, found: PosePrior
+    ) -> tuple[PoseLikelihood, PosePosterior]:
+        """The fine stage's likelihood around what the coarse one found, and its posterior."""
+        field = matches.fine(found.T_mean, FINE_STARTS.clip(spread_of(found)))
+        likelihood = make_likelihood(field, self.engine.card.likelihood)
+        around = PosePrior(found.T_mean, np.minimum(_FINE_SIGMAS * found.sigma, prior.sigma))
+        posterior = sample_posterior_near(
+            likelihood.log_likelihood, prior, around, samples_per_round=_FINE_SAMPLES
+        )
+        return likelihood, posterior
 
 
 @dataclass(frozen=True)
@@ -166,18 +181,9 @@ class Calibrator:
         return PosePrior(fused.T_mean, np.minimum(_VANTAGE_INFLATION * sigma, self.prior.sigma))
 
 
-def told_spread(prior: PosePrior) -> PriorSpread:
-    """The spread that the network is told: one size for both, as in training, and inside the trained range."""
-    translation_m = float(np.sqrt(np.mean(prior.sigma[:3] ** 2)))
-    rotation_rad = float(np.sqrt(np.mean(prior.sigma[3:] ** 2)))
-    size = max(_position(rotation_rad, _SPREAD_ROTATION_RAD), _position(translation_m, _SPREAD_TRANSLATION_M))
-    return PriorSpread(_at(size, _SPREAD_ROTATION_RAD), _at(size, _SPREAD_TRANSLATION_M))
-
-
-def _position(value: float, bounds: NDArray[np.float64]) -> float:
-    """Place of a value between the bounds on a log scale, 0..1."""
-    return float(np.clip(np.log(value / bounds[0]) / np.log(bounds[1] / bounds[0]), 0.0, 1.0))
-
-
-def _at(position: float, bounds: NDArray[np.float64]) -> float:
-    return float(bounds[0] * (bounds[1] / bounds[0]) ** position)
+def spread_of(prior: PosePrior) -> PriorSpread:
+    """Rotation and translation spread of a prior, each the root mean square over the axes."""
+    return PriorSpread(
+        rotation_rad=float(np.sqrt(np.mean(prior.sigma[3:] ** 2))),
+        translation_m=float(np.sqrt(np.mean(prior.sigma[:3] ** 2))),
+    )

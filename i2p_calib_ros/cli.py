@@ -268,6 +268,9 @@ def train(
     hold_out: Annotated[
         list[str], typer.Option(help="sequences whose name starts with this are not read")
     ] = [],  # noqa: B006
+    start_from: Annotated[
+        Optional[str], typer.Option(help="begin with the weights of this model, where the networks have the same parts")  # noqa: UP045
+    ] = None,
     processes: Annotated[int, typer.Option(help="single-threaded processes, one a core")] = 2,
     seed: int = 1,
 ) -> None:
@@ -276,7 +279,9 @@ def train(
     from i2p_calib_ros.training.trainer import train as run_training
 
     checkpoint = run_training(
-        TrainingSettings(tuple(data), run, hours, hold_out=tuple(hold_out), processes=processes, seed=seed)
+        TrainingSettings(
+            tuple(data), run, hours, hold_out=tuple(hold_out), start_from=start_from, processes=processes, seed=seed
+        )
     )
     out.print(f"checkpoint {checkpoint}\nnext: i2p-calib export {run} --name NAME --out .", highlight=False)
 

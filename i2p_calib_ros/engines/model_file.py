@@ -32,6 +32,7 @@ class LikelihoodConfig(BaseModel):
         "dense", description="dense: whole match distributions; reprojection: their mean and covariance, as published"
     )
     effective_points: float = Field(gt=0, description="independent points that all query points count for")
+    fine_effective_points: float | None = Field(None, gt=0, description="the same for the fine stage, if there is one")
     floor: float = Field(
         0.02, gt=0, lt=1, description="share of points whose match field is taken to say nothing"
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from i2p_calib_ros.engines.match_fields import FrameMatches
 from i2p_calib_ros.engines.model_file import LoadedModel, default_device
 from i2p_calib_ros.network.inputs import NetworkInputs
-from i2p_calib_ros.posterior.match_field import MatchField, make_match_field
 
 
 class TorchEngine:
-    """`match_field(inputs, points)` for a loaded model.
+    """`match(inputs, points)` for a loaded model.
 
     bf16 is used where the processor has it (`device` None picks CUDA if there is one).
     """
@@ -28,20 +28,12 @@ class TorchEngine:
         self.description = f"PyTorch {torch.__version__}, {self.device.type}, {kind}"
 
     @torch.inference_mode()
-    def match_field(self, inputs: NetworkInputs, points: torch.Tensor) -> MatchField:
-        """The match field of one frame; `points` (q, 3) are the query points in the frame that poses map from."""
+    def match(self, inputs: NetworkInputs, points: torch.Tensor) -> FrameMatches:
+        """The matches of one frame; `points` (q, 3) are the query points in the frame that poses map from."""
         inputs = inputs.to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.reduced_precision):
             outputs = self.network(inputs)
-        return make_match_field(
-            points.to(self.device),
-            outputs.similarity(),
-            outputs.outside,
-            inputs.prior_uv,
-            inputs.prior_sigma_px,
-            self.card.network.stride,
-            inputs.view,
-        )
+        return FrameMatches.of(outputs, inputs, points.to(self.device), self.card.network)
 
 
 def cpu_has_bf16() -> bool:

@@ -13,13 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2p_calib_ros.posterior.amis import sample_posterior
+from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
 _TRACKING_SIGMAS = 4.0
-_TRACKING_SAMPLES = 128
 
 
 @dataclass(frozen=True)
@@ -137,13 +136,7 @@ class TemporalFusion:
 
         sigma = np.sqrt(np.diag(self._estimate.covariance))
         around = PosePrior(self._estimate.T_mean, np.minimum(_TRACKING_SIGMAS * sigma, self.prior.sigma))
-
-        def joint_under_prior(T: Tensor) -> Tensor:
-            # `around` only says where to look: its density is taken out again, the prior's put in.
-            poses = T.double().numpy()
-            return joint(T) + torch.from_numpy(self.prior.log_density(poses) - around.log_density(poses))
-
-        return sample_posterior(joint_under_prior, around, rounds=4, samples_per_round=_TRACKING_SAMPLES)
+        return sample_posterior_near(joint, self.prior, around)
 
     def _gate(self, T: NDArray[np.float64]) -> bool:
         """Mark the keyframes that disagree with a pose; whether any mark changed. A majority is never gated."""

@@ -13,6 +13,10 @@ VIEW_MULTIPLE = 16
 """Sides of the view are multiples of this: the stride of the coarse features that both modalities share."""
 
 
+FINE_STRIDE = 2
+"""View pixels of one cell of the fine stage."""
+
+
 class NetworkConfig(BaseModel):
     """Hyper-parameters of `VoxelPointPixelNet` and of the inputs it was trained on."""
 
@@ -34,6 +38,8 @@ class NetworkConfig(BaseModel):
     attention_layers: int = Field(2, description="cross-modal attention layers between the coarse features")
     attention_width: int = 96
     stride: int = Field(4, description="view pixels of one feature cell")
+    fine_descriptor: int = Field(32, ge=0, description="width of the descriptors of the fine stage; 0: there is none")
+    fine_window: int = Field(17, description="cells of the fine stage that each point is matched with, a side")
 
     def view_of(self, camera: Camera) -> PinholeView:
         """The view in which the network sees the images of a camera."""

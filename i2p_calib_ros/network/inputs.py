@@ -13,6 +13,7 @@ from torch import Tensor
 from i2p_calib_ros.geometry.view import PinholeView
 from i2p_calib_ros.geometry.visibility import visible_points
 from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.spread import PriorSpread
 from i2p_calib_ros.network.voxel_branch import SparseLevel
 from i2p_calib_ros.network.voxel_grid import VoxelLevel, build_pyramid
 
@@ -26,14 +27,6 @@ _UNKNOWN_INTENSITY = 0.5
 
 class TooFewPoints(ValueError):
     """The view of the prior holds too few points for a match; the frame has to be skipped."""
-
-
-@dataclass(frozen=True)
-class PriorSpread:
-    """Standard deviation of the prior about each axis: what the network is told of how wrong the start may be."""
-
-    rotation_rad: float
-    translation_m: float
 
 
 @dataclass(frozen=True)

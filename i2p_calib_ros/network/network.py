@@ -18,13 +18,39 @@ from i2p_calib_ros.network.voxel_branch import VoxelBranch
 
 
 @dataclass(frozen=True)
+class FineOutputs:
+    """What the fine stage says of one frame (float32).
+
+    point_descriptor (q, d) and pixel_descriptor (d, h, w) at stride FINE_STRIDE: their inner product is the
+    log-likelihood ratio of each query point being seen in each cell; elsewhere (q,): the same for "in no cell of the
+    point's window".
+    """
+
+    point_descriptor: Tensor
+    pixel_descriptor: Tensor
+    elsewhere: Tensor
+
+    def similarity(self, origin: Tensor, size: int) -> Tensor:
+        """Scores (q, size, size) in a window a point; origin (q, 2): column and row of its first cell (long).
+
+        Cells beyond the image repeat its border.
+        """
+        h, w = self.pixel_descriptor.shape[1:]
+        step = torch.arange(size, device=origin.device)
+        column = (origin[:, 0:1] + step).clamp(0, w - 1)
+        row = (origin[:, 1:2] + step).clamp(0, h - 1)
+        cells = self.pixel_descriptor.flatten(1).t()[(row[:, :, None] * w + column[:, None, :]).flatten(1)]
+        return torch.bmm(cells, self.point_descriptor[:, :, None]).view(-1, size, size)
+
+
+@dataclass(frozen=True)
 class NetworkOutputs:
     """What the network says of one frame (float32).
 
     point_descriptor (q, d) and pixel_descriptor (d, h, w): their inner product is the log-likelihood ratio, up to a
     constant per point, of each query point being seen in each feature cell; outside (q,): the same for "outside the
     image"; pixel_overlap (h, w): logit that a cell shows a surface that the LiDAR sees; log_depth (h, w): auxiliary
-    depth, log metres.
+    depth, log metres; fine: the fine stage, where the network has one.
     """
 
     point_descriptor: Tensor
@@ -32,11 +58,31 @@ class NetworkOutputs:
     outside: Tensor
     pixel_overlap: Tensor
     log_depth: Tensor
+    fine: FineOutputs | None
 
     def similarity(self) -> Tensor:
         """The whole volume (q, h, w)."""
         volume = self.point_descriptor @ self.pixel_descriptor.flatten(1)
         return volume.view(-1, *self.pixel_descriptor.shape[1:])
+
+
+class FineHead(nn.Module):
+    """Descriptors of the fine stage, from pixel features at FINE_STRIDE and the features of the query points."""
+
+    def __init__(self, pixel_width: int, point_width: int, config: NetworkConfig) -> None:
+        super().__init__()
+        self.pixel_descriptor = nn.Conv2d(pixel_width, config.fine_descriptor, 1)
+        self.point_descriptor = mlp(point_width, 2 * config.fine_descriptor, config.fine_descriptor)
+        self.elsewhere = mlp(point_width, 32, 1)
+        self.log_scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, pixels: Tensor, points: Tensor) -> FineOutputs:
+        """Pixels (1, c, H/2, W/2), points (q, p)."""
+        return FineOutputs(
+            point_descriptor=F.normalize(self.point_descriptor(points).float(), dim=1) * self.log_scale.exp(),
+            pixel_descriptor=F.normalize(self.pixel_descriptor(pixels)[0].float(), dim=0),
+            elsewhere=self.elsewhere(points)[:, 0].float(),
+        )
 
 
 class VoxelPointPixelNet(nn.Module):
@@ -47,7 +93,7 @@ class VoxelPointPixelNet(nn.Module):
         self.config = config
         pixel_width, coarse_pixel = config.pixel_widths[1], config.pixel_widths[3]
         coarse_voxel = config.voxel_widths[3]
-        self.pixel_branch = PixelBranch(config.pixel_widths)
+        self.pixel_branch = PixelBranch(config.pixel_widths, fine=config.fine_descriptor > 0)
         self.voxel_branch = VoxelBranch(VOXEL_FEATURES, config.voxel_widths)
         self.point_branch = PointBranch(NEIGHBOUR_FEATURES, config.point_width)
         self.mixer = CrossModalMixer(
@@ -65,6 +111,7 @@ class VoxelPointPixelNet(nn.Module):
         for parameter in self.point_outside[-1].parameters():
             nn.init.zeros_(parameter)  # an untrained head leaves the overlap to the prior
         self.log_scale = nn.Parameter(torch.tensor(2.5))
+        self.fine = FineHead(config.pixel_widths[0], point_in, config) if config.fine_descriptor else None
 
     def forward(self, inputs: NetworkInputs) -> NetworkOutputs:
         view = inputs.view
@@ -98,6 +145,7 @@ class VoxelPointPixelNet(nn.Module):
             outside=outside,
             pixel_overlap=pixel_overlap,
             log_depth=self.depth(pixels)[0, 0].float(),
+            fine=None if self.fine is None else self.fine(self.pixel_branch.decode_fine(pixels, pixel_skips), points),
         )
 
     def _mix(

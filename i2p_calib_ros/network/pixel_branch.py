@@ -1,4 +1,4 @@
-"""Pixel branch: a convolutional U-Net over the view; features at a quarter of its resolution."""
+"""Pixel branch: a convolutional U-Net over the view; features at a quarter and, for the fine stage, half its size."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ class ResidualBlock(nn.Module):
 class PixelBranch(nn.Module):
     """Image (1, 3, H, W) -> features (1, widths[1], H/4, W/4); H and W are multiples of 16.
 
+    With `fine`, `decode_fine` makes features (1, widths[0], H/2, W/2) of them.
     Between `encode` and `decode` the coarse features (1, widths[3], H/16, W/16) may be mixed with the other modality.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int, int]) -> None:
+    def __init__(self, widths: tuple[int, int, int, int, int], fine: bool) -> None:
         super().__init__()
         w2, w4, w8, w16, w32 = widths
         self.stem = nn.Conv2d(3, w2, 5, 2, 2, bias=False)
@@ -47,19 +48,25 @@ class PixelBranch(nn.Module):
         self.decode8 = ResidualBlock(w16 + w8, w8)
         self.decode4 = ResidualBlock(w8 + w4, w4)
         self.refine4 = ResidualBlock(w4, w4)
+        self.decode2 = ResidualBlock(w4 + w2, w2) if fine else None
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """-> features at stride 16, and those at strides 4 and 8 for the decoder."""
+        """-> features at stride 16, and those at strides 2, 4 and 8 for the decoders."""
         x2 = self.encode2(F.relu(self.stem_norm(self.stem(image))))
         x4 = self.encode4(x2)
         x8 = self.encode8(x4)
         x16 = self.encode16(x8)
-        return self.decode16(_join(self.encode32(x16), x16)), [x4, x8]
+        return self.decode16(_join(self.encode32(x16), x16)), [x2, x4, x8]
 
     def decode(self, coarse: Tensor, skips: list[Tensor]) -> Tensor:
-        x4, x8 = skips
+        _, x4, x8 = skips
         x8 = self.decode8(_join(coarse, x8))
         return self.refine4(self.decode4(_join(x8, x4)))
+
+    def decode_fine(self, decoded: Tensor, skips: list[Tensor]) -> Tensor:
+        """Features at stride 2 from those of `decode`."""
+        assert self.decode2 is not None
+        return self.decode2(_join(decoded, skips[0]))
 
 
 def _join(coarse: Tensor, fine: Tensor) -> Tensor:

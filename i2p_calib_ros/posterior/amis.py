@@ -126,6 +126,18 @@ def sample_posterior(
     return pool.posterior()
 
 
+def sample_posterior_near(
+    log_likelihood: LogLikelihood, prior: PosePrior, around: PosePrior, *, rounds: int = 4, samples_per_round: int = 128
+) -> PosePosterior:
+    """As `sample_posterior`, where an estimate says where to look: `around` is not part of the posterior."""
+
+    def log_likelihood_and_prior(T: torch.Tensor) -> torch.Tensor:
+        poses = T.double().numpy()
+        return log_likelihood(T) + torch.from_numpy(prior.log_density(poses) - around.log_density(poses))
+
+    return sample_posterior(log_likelihood_and_prior, around, rounds=rounds, samples_per_round=samples_per_round)
+
+
 class _Pool:
     """All evaluated twists with their log density and the mixture of every proposal so far."""
 

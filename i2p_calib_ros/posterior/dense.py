@@ -61,7 +61,10 @@ class DenseLikelihood:
         ahead = depth_m > _MIN_DEPTH_M
         inverse = 1.0 / depth_m.clamp(min=_MIN_DEPTH_M)
         column, row = column * inverse, row * inverse
-        inside = ahead & (column > -0.5) & (column < w - 0.5) & (row > -0.5) & (row < h - 0.5)
+        inside = ahead & _on_cells(column, row, field.view.width // field.stride, field.view.height // field.stride)
+        if field.origin is not None:
+            column, row = column - field.origin[:, 0:1], row - field.origin[:, 1:2]
+            inside &= _on_cells(column, row, w, h)
         # grid_sample counts from -1 to 1 between the centres of the outer cells (align_corners).
         grid = torch.stack([column * (2.0 / (w - 1)) - 1.0, row * (2.0 / (h - 1)) - 1.0], dim=-1)
         sampled = F.grid_sample(
@@ -70,3 +73,7 @@ class DenseLikelihood:
         score = torch.where(inside, sampled, field.outside_score[:, None]) - field.log_evidence[:, None]
         # A ratio above e^8 is certainty already; the clamp keeps a single overconfident point from ruling.
         return torch.log((1.0 - self.floor) * score.clamp(max=8.0).exp() + self.floor)
+
+
+def _on_cells(column: Tensor, row: Tensor, columns: int, rows: int) -> Tensor:
+    return (column > -0.5) & (column < columns - 0.5) & (row > -0.5) & (row < rows - 0.5)

@@ -25,7 +25,10 @@ class PoseLikelihood(Protocol):
 
 
 def make_likelihood(field: MatchField, config: LikelihoodConfig) -> PoseLikelihood:
-    """The likelihood of a match field that a model's card asks for."""
+    """The likelihood of a match field that a model's card asks for; a field of windows is one of the fine stage."""
+    effective_points = config.effective_points
+    if field.origin is not None and config.fine_effective_points is not None:
+        effective_points = config.fine_effective_points
     if config.kind == "reprojection":
-        return ReprojectionLikelihood(field, config.effective_points)
-    return DenseLikelihood(field, config.effective_points, config.floor)
+        return ReprojectionLikelihood(field, effective_points)
+    return DenseLikelihood(field, effective_points, config.floor)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from i2p_calib_ros.geometry.view import PinholeView
 
+_NO_MASS = -1e4
 _CELL_SIGMA = 0.5  # a projection is not known better than about half a cell
 
 
@@ -22,7 +23,9 @@ class MatchField:
     scores (n, h, w): log p(image | point in this cell), up to a constant per point.
     outside_score (n,): the same for "the point projects outside the image".
     log_evidence (n,): log p(image) with the same constant; score - log_evidence is the log evidence ratio.
-    overlap (n,): posterior probability that the point is in the image, under the prior that the network was given.
+    overlap (n,): posterior probability that the point is in one of the cells, under the prior that was given.
+    origin (n, 2): column and row of the first cell of each point's scores, where these cover a window of the image
+    (outside is then outside the window); None where they cover all of it.
     A cell (row r, column c) has its centre at view pixel stride * (c, r) + (stride - 1) / 2.
     """
 
@@ -33,6 +36,7 @@ class MatchField:
     overlap: Tensor
     stride: int
     view: PinholeView
+    origin: Tensor | None = None
 
     def subset(self, index: Tensor) -> MatchField:
         """The same field for some of the points."""
@@ -43,6 +47,7 @@ class MatchField:
             outside_score=self.outside_score[index],
             log_evidence=self.log_evidence[index],
             overlap=self.overlap[index],
+            origin=None if self.origin is None else self.origin[index],
         )
 
 
@@ -54,15 +59,17 @@ def make_match_field(
     prior_sigma_px: Tensor,
     stride: int,
     view: PinholeView,
+    origin: Tensor | None = None,
 ) -> MatchField:
-    """Turn similarities into evidence ratios by Bayes' rule over {cells, outside}.
+    """Turn similarities (n, h, w) into evidence ratios by Bayes' rule over {cells, outside}.
 
+    They cover the image, or for every point a window that begins at column and row `origin` (n, 2).
     With q_i(c) the mass that the prior puts on cell c (sum s_i over the image, 1 - s_i outside), the posterior of the
     true cell is q_i(c) exp(sim_i(c)) / Z_i. Dividing it by q_i gives the ratio that a pose likelihood needs: the
     prior is then counted once for the pose and not once a point, and an uninformative point votes for nothing, also
     at the border of the image.
     """
-    log_u, log_v, log_outside = prior_mass(prior_uv, prior_sigma_px, similarity.shape[1:], stride)
+    log_u, log_v, log_outside = prior_mass(prior_uv, prior_sigma_px, similarity.shape[1:], stride, origin, view)
     inside = _LogSumExpUnderPrior.apply(similarity, log_u, log_v)
     log_evidence = torch.logaddexp(inside, outside + log_outside)
     return MatchField(
@@ -73,23 +80,40 @@ def make_match_field(
         overlap=(inside - log_evidence).exp(),
         stride=stride,
         view=view,
+        origin=origin,
     )
 
 
 def prior_mass(
-    uv: Tensor, sigma_px: Tensor, shape: torch.Size | tuple[int, int], stride: int
+    uv: Tensor,
+    sigma_px: Tensor,
+    shape: torch.Size | tuple[int, int],
+    stride: int,
+    origin: Tensor | None = None,
+    view: PinholeView | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Log of the prior's mass: on every column (n, w), on every row (n, h), and outside the image (n,).
+    """Log of the prior's mass: on every column (n, w), on every row (n, h), and outside them (n,).
 
-    The mass of a cell is the product of its column's and its row's: Gaussian, separable in u and v.
+    The mass of a cell is the product of its column's and its row's: Gaussian, separable in u and v. With `origin`,
+    columns and rows count from there; those beyond the image of `view` have no mass.
     """
     h, w = shape
     mean = (uv - (stride - 1) / 2) / stride
+    if origin is not None:
+        mean = mean - origin
     sigma = torch.hypot(sigma_px / stride, torch.full_like(sigma_px, _CELL_SIGMA))
     log_u = _log_interval_mass(mean[:, 0:1], sigma[:, 0:1], w)
     log_v = _log_interval_mass(mean[:, 1:2], sigma[:, 1:2], h)
+    if origin is not None and view is not None:
+        log_u = log_u.masked_fill(_beyond(origin[:, 0:1], w, view.width // stride), _NO_MASS)
+        log_v = log_v.masked_fill(_beyond(origin[:, 1:2], h, view.height // stride), _NO_MASS)
     inside = torch.logsumexp(log_u, dim=1) + torch.logsumexp(log_v, dim=1)
     return log_u, log_v, torch.log1p(-inside.exp().clamp(max=0.999))
+
+
+def _beyond(first: Tensor, cells: int, cells_of_image: int) -> Tensor:
+    index = first + torch.arange(cells, device=first.device)
+    return (index < 0) | (index >= cells_of_image)
 
 
 def _log_interval_mass(mean: Tensor, sigma: Tensor, cells: int) -> Tensor:

@@ -62,6 +62,8 @@ class GaussianMatches:
         mass_column, mass_row = mass.sum(dim=1), mass.sum(dim=2)
         mean = torch.stack([mass_column @ column, mass_row @ row], dim=-1)
         off_column, off_row = column - mean[:, 0:1], row - mean[:, 1:2]
+        if field.origin is not None:
+            mean = mean + field.origin
         var_u = (mass_column * off_column**2).sum(dim=1) + _CELL_SIGMA**2
         var_v = (mass_row * off_row**2).sum(dim=1) + _CELL_SIGMA**2
         cov_uv = ((mass @ off_column[:, :, None])[..., 0] * off_row).sum(dim=1)

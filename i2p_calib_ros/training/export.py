@@ -37,13 +37,16 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
     data = save(tensors)
     weights.write_bytes(data)
     progress = checkpoint["state"]
+    network = NetworkConfig.model_validate(checkpoint["network"])
     card = ModelCard(
         name=name,
         description=description,
         licence=licence,
-        network=NetworkConfig.model_validate(checkpoint["network"]),
+        network=network,
         likelihood=LikelihoodConfig(
-            effective_points=round(math.exp(float(state["log_effective_points"])), 2), floor=VOTE_FLOOR
+            effective_points=_exp(state["log_effective_points"]),
+            fine_effective_points=_exp(state["log_fine_effective_points"]) if network.fine_descriptor else None,
+            floor=VOTE_FLOOR,
         ),
         weights=WeightsFile(file=weights.name, sha256=hashlib.sha256(data).hexdigest()),
         training={
@@ -55,3 +58,7 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
     )
     card_path.write_text(yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, width=110))
     return card_path
+
+
+def _exp(logarithm: torch.Tensor) -> float:
+    return round(math.exp(float(logarithm)), 2)

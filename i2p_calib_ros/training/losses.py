@@ -7,30 +7,18 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.network.network import NetworkOutputs
+from i2p_calib_ros.network.network import FineOutputs, NetworkOutputs
 from i2p_calib_ros.posterior.dense import DenseLikelihood
-from i2p_calib_ros.posterior.match_field import MatchField, make_match_field, prior_mass
+from i2p_calib_ros.posterior.match_field import MatchField, prior_mass
+from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training.samples import TrainingSample
 
 _KL_SCALES = (0.03, 0.1, 0.3, 1.0)
 _POSITIVE_CELLS = 0.75
-
-
-def match_field_of(sample: TrainingSample, outputs: NetworkOutputs, stride: int) -> MatchField:
-    """The field over the prior camera frame's points."""
-    inputs = sample.inputs
-    return make_match_field(
-        inputs.query_xyz,
-        outputs.similarity(),
-        outputs.outside,
-        inputs.prior_uv,
-        inputs.prior_sigma_px,
-        stride,
-        inputs.view,
-    )
 
 
 def at_cells(maps: Tensor, cell: Tensor) -> Tensor:
@@ -81,9 +69,20 @@ def depth(outputs: NetworkOutputs, sample: TrainingSample) -> Tensor:
     return (predicted - sample.true_log_depth)[sample.visible].abs().mean().nan_to_num()
 
 
+def fine_point_to_pixel(field: MatchField, outputs: FineOutputs, sample: TrainingSample) -> Tensor:
+    """As `point_to_pixel` for the fine stage's `field`, whose windows may miss the true cell: that is "elsewhere"."""
+    assert field.origin is not None
+    offset = sample.true_fine_cell - field.origin
+    in_window = ((offset > -0.5) & (offset < field.scores.shape[1] - 0.5)).all(dim=1)
+    score = (at_cells(outputs.pixel_descriptor, sample.true_fine_cell) * outputs.point_descriptor).sum(dim=1)
+    at_truth = torch.where(sample.visible & in_window, score, outputs.elsewhere) - field.log_evidence
+    return -at_truth[sample.visible | sample.outside].mean()
+
+
 def pose_kl(
     field: MatchField,
-    sample: TrainingSample,
+    T_true: NDArray[np.float64],
+    prior: PosePrior,
     effective_points: Tensor,
     poses: int,
     rng: np.random.Generator,
@@ -94,12 +93,10 @@ def pose_kl(
     Gaussians about the truth at several scales of the prior (rotation and translation scaled independently, so that
     some samples are nearly pure rotations or translations) and of the prior itself.
     """
-    sigma = np.array([sample.spread.translation_m] * 3 + [sample.spread.rotation_rad] * 3)
     scales = np.array([[t, t, t, r, r, r] for t in _KL_SCALES for r in _KL_SCALES])
-    T_true = sample.T_true_prior
     means = np.zeros((len(scales) + 1, 6))
-    means[-1] = se3.log(se3.inverse(T_true))  # the prior's own pose, seen from the truth
-    stds = np.vstack([scales, np.ones((1, 6))]) * sigma
+    means[-1] = se3.log(prior.T_mean @ se3.inverse(T_true))
+    stds = np.vstack([scales, np.ones((1, 6))]) * prior.sigma
     component = np.arange(poses) % len(means)
     xi = means[component] + stds[component] * rng.standard_normal((poses, 6))
     whitened = (xi[:, None] - means) / stds
@@ -107,10 +104,8 @@ def pose_kl(
     log_proposal = np.logaddexp.reduce(log_component, axis=1) - math.log(len(means))
 
     T = np.concatenate([T_true[None], se3.exp(xi) @ T_true])
-    log_prior = -0.5 * ((se3.log(T) / sigma) ** 2).sum(-1) - np.log(sigma).sum()
     likelihood = DenseLikelihood(field, effective_points)
-    log_posterior = (
-        likelihood.log_likelihood(torch.from_numpy(T).float()) + torch.from_numpy(log_prior).float()
-    )
+    log_prior = torch.from_numpy(prior.log_density(T) + 3.0 * math.log(2.0 * math.pi)).float()
+    log_posterior = likelihood.log_likelihood(torch.from_numpy(T).float()) + log_prior
     log_normaliser = torch.logsumexp(log_posterior[1:] - torch.from_numpy(log_proposal).float(), dim=0)
     return log_normaliser - math.log(poses) - log_posterior[0]

@@ -19,8 +19,9 @@ from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
 from i2p_calib_ros.geometry.visibility import visible_points
-from i2p_calib_ros.network.config import VIEW_MULTIPLE, NetworkConfig
-from i2p_calib_ros.network.inputs import NetworkInputs, PriorSpread, prepare_inputs
+from i2p_calib_ros.network.config import FINE_STRIDE, VIEW_MULTIPLE, NetworkConfig
+from i2p_calib_ros.network.inputs import NetworkInputs, prepare_inputs
+from i2p_calib_ros.network.spread import COARSE_STARTS, FINE_STARTS, PriorSpread, StartRange, spread_of_bounds
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,19 @@ class TrainingSample:
     """Inputs, and the truth about them.
 
     T_true_prior (4, 4): maps the prior camera frame to the true one. spread: the prior that the network is told.
-    For the query points: true_cell (q, 2) column and row in feature cells, true_log_depth (q,), visible (q,) and
-    outside (q,) masks (neither: occluded, ignored). surface (h, w): 1 where a cell shows a surface that the LiDAR
-    sees, 0 where not, NaN where unknown.
+    T_near_prior (4, 4) and near_spread: a pose near the truth, where the fine stage looks, and how near it is.
+    For the query points: true_cell (q, 2) column and row in feature cells, true_fine_cell (q, 2) the same in cells of
+    the fine stage, true_log_depth (q,), visible (q,) and outside (q,) masks (neither: occluded, ignored).
+    surface (h, w): 1 where a cell shows a surface that the LiDAR sees, 0 where not, NaN where unknown.
     """
 
     inputs: NetworkInputs
     spread: PriorSpread
     T_true_prior: NDArray[np.float64]
+    near_spread: PriorSpread
+    T_near_prior: NDArray[np.float64]
     true_cell: Tensor
+    true_fine_cell: Tensor
     true_log_depth: Tensor
     visible: Tensor
     outside: Tensor
@@ -65,7 +70,8 @@ def make_sample(
     xyz_true = xyz_true[kept]
     intensity = None if frame.intensity is None else _jitter_intensity(frame.intensity[kept], rng)
 
-    T_prior_true, spread = random_prior_error(rng)
+    T_prior_true, spread = random_start_error(rng)
+    T_near_true, near_spread = random_fine_start_error(rng)
     xyz_prior = se3.transform_points(T_prior_true, xyz_true)
     inputs = prepare_inputs(image, xyz_prior, intensity, view, spread, config, rng)
     query = inputs.query_index.numpy()
@@ -79,12 +85,16 @@ def make_sample(
     pixel = np.clip(np.where(inside[:, None], np.round(uv), 0), 0, [view.width - 1, view.height - 1]).astype(
         int
     )
-    cell = (uv - (config.stride - 1) / 2) / config.stride
+    uv = np.where(inside[:, None], uv, 0.0)
+    T_true_prior = se3.inverse(T_prior_true)
     return TrainingSample(
         inputs=inputs,
         spread=spread,
-        T_true_prior=se3.inverse(T_prior_true),
-        true_cell=torch.from_numpy(np.where(inside[:, None], cell, 0.0).astype(np.float32)),
+        T_true_prior=T_true_prior,
+        near_spread=near_spread,
+        T_near_prior=T_near_true @ T_true_prior,
+        true_cell=torch.from_numpy(_cell_of(uv, config.stride)),
+        true_fine_cell=torch.from_numpy(_cell_of(uv, FINE_STRIDE)),
         true_log_depth=torch.from_numpy(np.log(np.maximum(depth_m, 0.1)).astype(np.float32)),
         visible=torch.from_numpy(inside & seen & valid[pixel[:, 1], pixel[:, 0]]),
         outside=torch.from_numpy(~inside),
@@ -126,15 +136,30 @@ def random_view(
     return view, se3.exp(np.deg2rad(np.array([0.0, 0.0, 0.0, 0.0, 0.0, roll])))[:3, :3] @ R
 
 
-def random_prior_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], PriorSpread]:
-    """T_prior_true (4, 4), uniform about every axis within bounds drawn from 0.5..10 deg and 2..50 cm."""
-    size = 1.0 if rng.random() < 0.3 else rng.random()
-    rotation_deg = 0.5 * (10.0 / 0.5) ** np.clip(size + rng.normal(0, 0.08), 0, 1)
-    translation_m = 0.02 * (0.5 / 0.02) ** np.clip(size + rng.normal(0, 0.08), 0, 1)
-    T_prior_true = se3.perturb(
+def random_start_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], PriorSpread]:
+    """T_prior_true (4, 4), uniform about every axis within bounds drawn from COARSE_STARTS."""
+    if rng.random() < 0.3:
+        return _random_error(1.0, 1.0, COARSE_STARTS, rng)
+    return _random_error(rng.random(), rng.random(), COARSE_STARTS, rng)
+
+
+def random_fine_start_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], PriorSpread]:
+    """T_near_true (4, 4), uniform about every axis within bounds drawn from FINE_STARTS."""
+    return _random_error(rng.random(), rng.random(), FINE_STARTS, rng)
+
+
+def _random_error(
+    rotation: float, translation: float, starts: StartRange, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], PriorSpread]:
+    rotation_deg, translation_m = starts.bounds_at(rotation, translation)
+    T_start_true = se3.perturb(
         np.eye(4), rng.uniform(-1, 1, 3) * rotation_deg, rng.uniform(-1, 1, 3) * translation_m
     )
-    return T_prior_true, PriorSpread(np.deg2rad(rotation_deg) / np.sqrt(3), translation_m / np.sqrt(3))
+    return T_start_true, spread_of_bounds(rotation_deg, translation_m)
+
+
+def _cell_of(uv: NDArray[np.floating], stride: int) -> NDArray[np.float32]:
+    return ((uv - (stride - 1) / 2) / stride).astype(np.float32)
 
 
 def jitter_image(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,20 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from i2p_calib_ros.engines.match_fields import FrameMatches
+from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.sequence import SequenceFolder, iter_sequences
 from i2p_calib_ros.network.config import NetworkConfig
 from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.network.network import VoxelPointPixelNet
+from i2p_calib_ros.network.spread import PriorSpread
+from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training import losses
 from i2p_calib_ros.training.samples import TrainingSample, make_sample
 
@@ -38,12 +44,17 @@ _LOG_EVERY = 25
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What a training run does. Sequences whose name starts with one of `hold_out` are never read."""
+    """What a training run does.
 
-    data: Path
+    data: folders of sequences, drawn from equally often. Sequences whose name starts with one of `hold_out` are never
+    read. start_from: a model whose weights a new run begins with, where the networks have the same parts.
+    """
+
+    data: tuple[Path, ...]
     run_dir: Path
     hours: float
     hold_out: tuple[str, ...]
+    start_from: str | None = None
     processes: int = 2
     samples_per_step: int = 4
     learning_rate: float = 1.0e-3
@@ -56,6 +67,7 @@ class TrainingSettings:
     pixel_to_point_weight: float = 0.5
     overlap_weight: float = 0.2
     depth_weight: float = 0.1
+    fine_weight: float = 0.5
     effective_points: float = 40.0
     seed: int = 1
     checkpoint_every_s: float = 240.0
@@ -64,42 +76,44 @@ class TrainingSettings:
 
 
 class CalibrationModel(torch.nn.Module):
-    """The network and the effective number of points of its likelihood, which the pose KL calibrates."""
+    """The network and the effective number of points of its likelihoods, which the pose KL calibrates."""
 
     def __init__(self, config: NetworkConfig, effective_points: float) -> None:
         super().__init__()
         self.network = VoxelPointPixelNet(config)
         self.log_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
+        if config.fine_descriptor:
+            self.log_fine_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
 
 
 class FramePool:
-    """Random frames of the training sequences, decoded once and kept in memory.
+    """Random frames of the training sequences, from each folder equally often.
 
-    Sequences are drawn by the cube root of their length: many frames of one drive are worth less than a new scene.
+    In a folder, sequences are drawn by the cube root of their length: many frames of one drive are worth less than a
+    new scene.
     """
 
-    def __init__(self, data: Path, hold_out: tuple[str, ...]) -> None:
-        self.sequences = [s for s in iter_sequences(data) if not s.name.startswith(hold_out)]
-        if not self.sequences:
-            raise CalibrationInputError(
-                f"no training sequence under {data}: expected folders with a sequence.json"
-            )
-        weight = np.cbrt([len(s) for s in self.sequences])
-        self._share = weight / weight.sum()
-        self._frames: dict[tuple[int, int], Frame | None] = {}
+    def __init__(self, data: Sequence[Path], hold_out: tuple[str, ...]) -> None:
+        self.sequences: list[SequenceFolder] = []
+        shares = []
+        for folder in data:
+            found = [s for s in iter_sequences(folder) if not s.name.startswith(hold_out)]
+            if not found:
+                raise CalibrationInputError(
+                    f"no training sequence under {folder}: expected folders with a sequence.json"
+                )
+            weight = np.cbrt([len(s) for s in found])
+            shares.append(weight / weight.sum() / len(data))
+            self.sequences += found
+        self._share = np.concatenate(shares)
 
     def draw(self, rng: np.random.Generator) -> tuple[SequenceFolder, Frame]:
         while True:
-            s = int(rng.choice(len(self.sequences), p=self._share))
-            i = int(rng.integers(len(self.sequences[s])))
-            if (s, i) not in self._frames:
-                try:
-                    self._frames[s, i] = self.sequences[s].load(i)
-                except FrameRejected:
-                    self._frames[s, i] = None
-            frame = self._frames[s, i]
-            if frame is not None:
-                return self.sequences[s], frame
+            sequence = self.sequences[int(rng.choice(len(self.sequences), p=self._share))]
+            try:
+                return sequence, sequence.load(int(rng.integers(len(sequence))))
+            except FrameRejected:
+                continue
 
 
 def train(settings: TrainingSettings) -> Path:
@@ -124,11 +138,12 @@ def sample_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Weighted sum of all losses of one sample, and each loss by name."""
     stride = settings.network.stride
+    inputs = sample.inputs
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bf16):
-        outputs = model.network(sample.inputs)
-    match_field = losses.match_field_of(sample, outputs, stride)
+        outputs = model.network(inputs)
+    matches = FrameMatches.of(outputs, inputs, inputs.query_xyz, settings.network)
     terms = {
-        "match": (1.0, losses.point_to_pixel(match_field, outputs, sample)),
+        "match": (1.0, losses.point_to_pixel(matches.coarse, outputs, sample)),
         "reverse": (
             settings.pixel_to_point_weight,
             losses.pixel_to_point(outputs, sample, stride, _REVERSE_PIXELS, generator),
@@ -137,10 +152,24 @@ def sample_loss(
         "depth": (settings.depth_weight, losses.depth(outputs, sample)),
     }
     if with_pose:
-        kl = losses.pose_kl(match_field, sample, model.log_effective_points.exp(), _KL_POSES, rng)
+        start = _prior(np.eye(4), sample.spread)
+        effective = model.log_effective_points.exp()
+        kl = losses.pose_kl(matches.coarse, sample.T_true_prior, start, effective, _KL_POSES, rng)
         terms["pose"] = (settings.pose_weight, kl)
+    if outputs.fine is not None:
+        fine = matches.fine(sample.T_near_prior, sample.near_spread)
+        terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
+        if with_pose:
+            near = _prior(sample.T_near_prior, sample.near_spread)
+            effective = model.log_fine_effective_points.exp()
+            kl = losses.pose_kl(fine, sample.T_true_prior, near, effective, _KL_POSES, rng)
+            terms["fine_pose"] = (settings.pose_weight, kl)
     total = torch.stack([weight * term for weight, term in terms.values()]).sum()
     return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
+
+
+def _prior(T_mean: NDArray[np.float64], spread: PriorSpread) -> PosePrior:
+    return PosePrior(T_mean, np.array([spread.translation_m] * 3 + [spread.rotation_rad] * 3))
 
 
 def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:
@@ -169,6 +198,8 @@ class _Trainer:
             weight_decay=settings.weight_decay,
             betas=(0.9, 0.98),
         )
+        if settings.start_from is not None:
+            _start_from(settings.start_from, self.model)
         self.state = _resume(settings, self.model, self.optimizer)
         self.rng = np.random.default_rng([settings.seed, rank, self.state["steps"]])
         self.generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
@@ -262,6 +293,17 @@ def _shared_clock(seconds: float, processes: int) -> float:
     clock = torch.tensor([seconds], dtype=torch.float64)
     dist.broadcast(clock, 0)
     return float(clock)
+
+
+def _start_from(name_or_path: str, model: CalibrationModel) -> None:
+    loaded = load_model(name_or_path)
+    parameters = model.network.state_dict()
+    known = {k: v for k, v in loaded.network.state_dict().items() if k in parameters and v.shape == parameters[k].shape}
+    if not known:
+        raise CalibrationInputError(f"no part of the network of model '{name_or_path}' fits the one to be trained")
+    model.network.load_state_dict(known, strict=False)
+    with torch.no_grad():
+        model.log_effective_points.fill_(math.log(loaded.card.likelihood.effective_points))
 
 
 def _resume(

@@ -6,8 +6,9 @@ import torch
 
 from i2p_calib_ros.geometry.view import PinholeView
 from i2p_calib_ros.network.config import NetworkConfig
-from i2p_calib_ros.network.inputs import PriorSpread, TooFewPoints, prepare_inputs, prior_sigma_px
+from i2p_calib_ros.network.inputs import TooFewPoints, prepare_inputs, prior_sigma_px
 from i2p_calib_ros.network.network import VoxelPointPixelNet
+from i2p_calib_ros.network.spread import PriorSpread
 
 VIEW = PinholeView(128, 96, 90.0, 90.0, 63.5, 47.5)
 SPREAD = PriorSpread(0.05, 0.1)
@@ -87,9 +88,23 @@ def test_query_points_are_rows_of_the_cloud_and_visible():
 
 def test_training_gradient_reaches_every_parameter():
     torch.manual_seed(0)
-    network = VoxelPointPixelNet(CONFIG)
+    network = VoxelPointPixelNet(CONFIG.model_copy(update={"fine_descriptor": 8}))
     outputs = network(inputs_of())
     total = outputs.similarity().logsumexp(dim=(1, 2)).sum() + outputs.outside.sum() + outputs.log_depth.sum()
+    fine = outputs.fine
+    total += fine.similarity(torch.zeros(64, 2, dtype=torch.long), 9).logsumexp(dim=(1, 2)).sum() + fine.elsewhere.sum()
     total.backward()
     missing = [name for name, p in network.named_parameters() if p.grad is None]
     assert not missing
+
+
+def test_the_fine_stage_scores_the_cells_of_each_window_and_repeats_the_border_beyond_the_image():
+    torch.manual_seed(0)
+    fine = VoxelPointPixelNet(CONFIG.model_copy(update={"fine_descriptor": 8}))(inputs_of()).fine
+    assert fine.pixel_descriptor.shape == (8, 48, 64)
+    whole = torch.einsum("qd,dhw->qhw", fine.point_descriptor, fine.pixel_descriptor)
+    origin = torch.tensor([[10, 20], [-3, 45]]).repeat(32, 1)
+    scores = fine.similarity(origin, 5)
+    torch.testing.assert_close(scores[0], whole[0, 20:25, 10:15])
+    torch.testing.assert_close(scores[1, 0, 3:], whole[1, 45, :2])
+    torch.testing.assert_close(scores[1, 4], whole[1, 47, [0, 0, 0, 0, 1]])

@@ -113,3 +113,26 @@ def test_posterior_finds_the_pose_with_an_honest_covariance():
         inside.append(float(posterior.mahalanobis(T_TRUE)) ** 2)
     # Chi-square with 6 degrees of freedom: mean 6, and the mean of 12 has standard deviation 1.
     assert 3.0 < np.mean(inside) < 9.5
+
+
+def test_windows_cut_from_a_whole_field_vote_alike_and_say_outside_beyond_themselves():
+    points, uv = scene(100)
+    similarity = gaussian_similarity(uv, 2.0)
+    whole = field_of(similarity, uv, points, sigma_px=6.0)
+    size = 17
+    origin = torch.from_numpy(np.round((uv - (STRIDE - 1) / 2) / STRIDE).astype(np.int64)) - size // 2
+    padded = torch.nn.functional.pad(similarity[:, None], (size,) * 4, mode="replicate")[:, 0]
+    cut = torch.stack([p[r + size : r + 2 * size, c + size : c + 2 * size] for p, (c, r) in zip(padded, origin)])
+    expected, sigma_px = torch.from_numpy(uv).float(), torch.full((100, 2), 6.0)
+    windows = make_match_field(whole.points, cut, whole.outside_score, expected, sigma_px, STRIDE, VIEW, origin)
+    near = torch.from_numpy(PosePrior.from_spread(T_TRUE, 0.5, 0.05).sample(np.random.default_rng(0), 20)).float()
+    torch.testing.assert_close(
+        DenseLikelihood(windows, 50.0).log_likelihood(near),
+        DenseLikelihood(whole, 50.0).log_likelihood(near),
+        atol=0.05,
+        rtol=0.01,
+    )
+    far = torch.from_numpy(se3.perturb(T_TRUE, [0.0, 25.0, 0.0], np.zeros(3)))[None].float()
+    votes = DenseLikelihood(windows, 1.0).point_log_likelihoods(far)[:, 0]
+    ratio = (windows.outside_score - windows.log_evidence).exp()
+    torch.testing.assert_close(votes, torch.log(0.98 * ratio + 0.02))

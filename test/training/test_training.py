@@ -9,7 +9,10 @@ from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.config import FINE_STRIDE, NetworkConfig
+from i2p_calib_ros.network.inputs import TooFewPoints
+from i2p_calib_ros.posterior.match_field import make_match_field
+from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training import losses, trainer
 from i2p_calib_ros.training.export import export_model
 from i2p_calib_ros.training.samples import make_sample
@@ -23,12 +26,13 @@ TINY = NetworkConfig(
     descriptor=16,
     attention_layers=1,
     attention_width=16,
+    fine_descriptor=8,
 )
 
 
 def settings(boxes, run_dir, **changes):
     return trainer.TrainingSettings(
-        data=boxes,
+        data=(boxes,),
         run_dir=run_dir,
         hold_out=("nothing",),
         processes=1,
@@ -40,8 +44,12 @@ def settings(boxes, run_dir, **changes):
 
 
 def sample_of(boxes, seed):
-    sequence = SequenceFolder(boxes / "boxes")
-    return make_sample(sequence.load(0), sequence.initial_extrinsic(), TINY, np.random.default_rng(seed))
+    sequence, rng = SequenceFolder(boxes / "boxes"), np.random.default_rng(seed)
+    while True:
+        try:
+            return make_sample(sequence.load(0), sequence.initial_extrinsic(), TINY, rng)
+        except TooFewPoints:  # the random view looked past the boxes
+            continue
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -52,40 +60,41 @@ def test_labels_agree_with_the_true_pose(boxes, seed):
     visible = sample.visible.numpy()
     cell = (uv - (TINY.stride - 1) / 2) / TINY.stride
     np.testing.assert_allclose(cell[visible], sample.true_cell.numpy()[visible], atol=1e-3)
+    fine_cell = (uv - (FINE_STRIDE - 1) / 2) / FINE_STRIDE
+    np.testing.assert_allclose(fine_cell[visible], sample.true_fine_cell.numpy()[visible], atol=1e-3)
     np.testing.assert_allclose(np.log(depth_m[visible]), sample.true_log_depth.numpy()[visible], atol=1e-4)
     assert not (sample.visible & sample.outside).any()
 
 
 def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
     sample = sample_of(boxes, 1)
-    h, w = sample.inputs.view.height // TINY.stride, sample.inputs.view.width // TINY.stride
+    inputs = sample.inputs
+    h, w = inputs.view.height // TINY.stride, inputs.view.width // TINY.stride
     rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     grid = torch.stack([columns, rows], dim=-1).float()
+    sigma = [sample.spread.translation_m] * 3 + [sample.spread.rotation_rad] * 3
+    prior = PosePrior(np.eye(4), np.array(sigma))
 
-    def kl(cell):
-        similarity = -0.5 * ((grid - cell[:, None, None]) ** 2).sum(-1) / 1.5**2
-        outputs = type(
-            "Outputs", (), {"similarity": lambda self: similarity, "outside": torch.zeros(len(cell))}
-        )()
-        field = losses.match_field_of(sample, outputs, TINY.stride)
-        effective = torch.tensor(20.0)
-        return float(losses.pose_kl(field, sample, effective, poses=340, rng=np.random.default_rng(0)))
+    def kl(similarity):
+        field = make_match_field(
+            inputs.query_xyz,
+            similarity,
+            torch.zeros(len(similarity)),
+            inputs.prior_uv,
+            inputs.prior_sigma_px,
+            TINY.stride,
+            inputs.view,
+        )
+        rng = np.random.default_rng(0)
+        return float(losses.pose_kl(field, sample.T_true_prior, prior, torch.tensor(20.0), poses=340, rng=rng))
+
+    def peaks(cell):
+        return -0.5 * ((grid - cell[:, None, None]) ** 2).sum(-1) / 1.5**2
 
     truth = sample.true_cell
-    flat = losses.match_field_of(
-        sample,
-        type(
-            "Outputs",
-            (),
-            {"similarity": lambda self: torch.zeros(len(truth), h, w), "outside": torch.zeros(len(truth))},
-        )(),
-        TINY.stride,
-    )
-    uninformed = float(
-        losses.pose_kl(flat, sample, torch.tensor(20.0), poses=340, rng=np.random.default_rng(0))
-    )
-    prior = sample.inputs.prior_uv / TINY.stride
-    assert kl(truth) < uninformed < kl(2 * prior - truth)
+    expected = inputs.prior_uv / TINY.stride
+    uninformed = kl(torch.zeros(len(truth), h, w))
+    assert kl(peaks(truth)) < uninformed < kl(peaks(2 * expected - truth))
 
 
 def test_losses_fall_on_samples_seen_again(boxes, tmp_path):
@@ -103,7 +112,7 @@ def test_losses_fall_on_samples_seen_again(boxes, tmp_path):
                 model, sample, settings(boxes, tmp_path, hours=1), True, generator, rng
             )
             loss.backward()
-            total += terms["match"] + terms["reverse"] + terms["overlap"] + terms["depth"]
+            total += terms["match"] + terms["reverse"] + terms["overlap"] + terms["depth"] + terms["fine"]
             assert np.isfinite(list(terms.values())).all()
         history.append(total)
         optimizer.step()
@@ -118,12 +127,12 @@ def test_a_stopped_run_goes_on_and_its_export_loads(boxes, tmp_path):
 
     with pytest.raises(CalibrationInputError, match="another network configuration"):
         other = TINY.model_copy(update={"descriptor": 8})
-        trainer.train(trainer.TrainingSettings(boxes, run, 1.0, ("x",), processes=1, network=other))
+        trainer.train(trainer.TrainingSettings((boxes,), run, 1.0, ("x",), processes=1, network=other))
 
     card = export_model(run, "tiny", tmp_path / "out", description="test", licence="Apache-2.0")
     loaded = load_model(str(card))
     assert loaded.card.training["steps"] == second["steps"]
-    assert loaded.card.likelihood.effective_points > 0
+    assert loaded.card.likelihood.effective_points > 0 and loaded.card.likelihood.fine_effective_points > 0
 
 
 def test_export_without_a_checkpoint_says_how_to_make_one(tmp_path):
