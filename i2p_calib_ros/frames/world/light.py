@@ -22,7 +22,8 @@ class Light:
 
     sun_direction (3,) unit, towards the sun; sun_rgb (3,): radiance that it gives a white wall facing it, zero where
     there is none; sky (rows, columns, 3): radiance by direction, see `sky_radiance`; ambient (9, 3): radiance that sky
-    and ground give a white wall, spherical harmonics of its normal; lamp_rgb (3,): radiance that one lamp gives a white
+    and ground give a white wall, spherical harmonics of its normal; bounce_rgb (3,): radiance that what
+    stands around gives a white wall which sees no sky; lamp_rgb (3,): radiance that one lamp gives a white
     wall one metre away; haze_rgb (3,) and haze_range_m: colour of the air and distance at which 63 % is lost in it;
     wetness 0..1 of the ground.
     """
@@ -31,6 +32,7 @@ class Light:
     sun_rgb: FloatArray
     sky: FloatArray
     ambient: FloatArray
+    bounce_rgb: FloatArray
     lamp_rgb: FloatArray
     haze_rgb: FloatArray
     haze_range_m: float
@@ -101,6 +103,7 @@ def _outdoor_light(rng: np.random.Generator, elevation_rad: float, cover: float)
         sun_rgb=sun_rgb.astype(np.float32),
         sky=picture,
         ambient=_project_harmonics(np.where(below > 0.5, ground, picture), directions),
+        bounce_rgb=ground.astype(np.float32),
         lamp_rgb=_lamp_colour(rng) * (2.0 if day < 0.35 else 0.0),
         haze_rgb=haze_rgb.astype(np.float32),
         haze_range_m=float(np.exp(rng.uniform(np.log(250), np.log(6000)))),
@@ -118,6 +121,7 @@ def _indoor_light(rng: np.random.Generator) -> Light:
         sun_rgb=np.zeros(3, dtype=np.float32),
         sky=sky,
         ambient=_project_harmonics(sky, directions),
+        bounce_rgb=(0.5 * level * colour).astype(np.float32),
         lamp_rgb=colour * np.float32(rng.uniform(0.5, 2.0)),
         haze_rgb=(level * colour).astype(np.float32),
         haze_range_m=2000.0,

@@ -26,7 +26,8 @@ class Actor:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """kind: name of the sort of place; lamps (n, 3): positions of lamps that shine at dusk and indoors, metres."""
+    """kind: name of the sort of place; lamps (n, 3): positions of lamps that shine at dusk and indoors, metres;
+    texture_seed: which variant of every texture the place wears (few in number: each costs memory)."""
 
     kind: str
     static: Mesh
@@ -35,3 +36,4 @@ class Place:
     ego: Trajectory
     lamps: NDArray[np.float64]
     indoor: bool = False
+    texture_seed: int = 0

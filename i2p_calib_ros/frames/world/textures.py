@@ -250,6 +250,8 @@ TEXTURES: dict[str, Callable[[np.random.Generator], FloatArray]] = {
 LEVELS = 8
 """Mip levels below the finest; beyond them a tile is its mean."""
 PAD_PX = 2
+TAPS = 4
+"""Look-ups along a footprint that is longer than wide: a road seen from far along it."""
 STEP = 0.01
 """Value of one count of the 8-bit tiles."""
 
@@ -274,17 +276,36 @@ class TextureAtlas:
                 padded = np.pad(counts, ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), mode="wrap")
                 self._image[top : top + len(padded), left : left + len(padded)] = padded
 
-    def sample(self, texture: NDArray[np.int32], uv_tiles: FloatArray, footprint_tiles: FloatArray) -> FloatArray:
-        """Factors (n, 3) of the textures with index `texture` (n,) at uv (n, 2), filtered over a footprint (n,).
+    def sample(
+        self, texture: NDArray[np.int32], uv_tiles: FloatArray, longer_tiles: FloatArray, shorter_tiles: FloatArray
+    ) -> FloatArray:
+        """Factors (n, 3) of the textures with index `texture` (n,) at uv (n, 2), filtered over a footprint.
 
-        uv and the footprint are in tiles; v points up in the tile.
+        All in tiles: the footprint is `longer_tiles` (n, 2) one way and `shorter_tiles` (n,) across it; v points up in
+        the tile.
         """
-        detail = np.log2(np.maximum(footprint_tiles * TILE_PX, 1.0))
+        length = np.linalg.norm(longer_tiles, axis=1)
+        width = np.maximum(shorter_tiles, length / TAPS)
+        factor = np.empty((len(texture), 3), dtype=np.float32)
+        stretched = length > 1.5 * width
+        rows = np.flatnonzero(~stretched)
+        factor[rows] = self._trilinear(texture[rows], uv_tiles[rows], np.maximum(width, length)[rows])
+        rows = np.flatnonzero(stretched)
+        step = longer_tiles[rows] / TAPS
+        taps = [
+            self._trilinear(texture[rows], uv_tiles[rows] + step * (tap - (TAPS - 1) / 2), width[rows])
+            for tap in range(TAPS)
+        ]
+        factor[rows] = sum(taps) / np.float32(TAPS)
+        return factor
+
+    def _trilinear(self, texture: NDArray[np.int32], uv: FloatArray, width_tiles: FloatArray) -> FloatArray:
+        detail = np.log2(np.maximum(width_tiles * TILE_PX, 1.0))
         level = np.minimum(detail, LEVELS).astype(np.float32)
         fine = np.floor(level).astype(np.int32)
         blend = (level - fine)[:, None]
         coarse = np.minimum(fine + 1, LEVELS)
-        return self._bilinear(texture, uv_tiles, fine) * (1 - blend) + self._bilinear(texture, uv_tiles, coarse) * blend
+        return self._bilinear(texture, uv, fine) * (1 - blend) + self._bilinear(texture, uv, coarse) * blend
 
     def _bilinear(self, texture: NDArray[np.int32], uv: FloatArray, level: NDArray[np.int32]) -> FloatArray:
         size = (TILE_PX >> level).astype(np.float32)
@@ -295,6 +316,8 @@ class TextureAtlas:
 
 def look_up(image: NDArray[np.generic], x: FloatArray, y: FloatArray) -> FloatArray:
     """Bilinear values (n, channels) of an image at columns x and rows y (n,); outside, those of the border."""
+    if len(x) == 0:
+        return np.zeros((0, image.shape[2]), dtype=np.float32)
     side = 256
     rows = -(-len(x) // side)
     maps = np.zeros((2, rows * side), dtype=np.float32)

@@ -1,0 +1,293 @@
+"""What surfaces send to a camera: texture, sun and its shadows, sky, lamps, mirrors, panes, wetness and haze."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_calib_ros.frames.world.light import Light
+from i2p_calib_ros.frames.world.place import Place
+from i2p_calib_ros.frames.world.textures import TextureAtlas
+from i2p_calib_ros.frames.world.tracer import Hits, Tracer
+
+FloatArray = NDArray[np.float32]
+
+SUN_REACH_M = 200.0
+SKY_REACH_M = {False: 30.0, True: 2.5}
+"""How far (indoors or not) a surface must see to count as open to the light from all around."""
+
+LAMPS = 12
+"""The lamps nearest to the view shine; the others are too far to matter."""
+LAMP_REACH_M = 35.0
+
+SECOND_SIGHT = 0.55
+"""Share of the sky that things in mirrors and behind panes are taken to see."""
+PANE_TINT = 0.55
+"""Share of light that passes a pane."""
+
+WETTABLE = ("asphalt", "concrete", "paving", "cobbles", "tiles")
+WEATHERLESS = ("plain", "paint", "glass", "skin", "sign_stripes", "graffiti", "fabric", "carpet")
+WEATHER_TILE_M = 19.0
+
+GLINT_EXPONENT = 400.0
+GLINT_STRENGTH = 40.0
+
+
+@dataclass(frozen=True, eq=False)
+class Footprints:
+    """What pixels cover of the texture coordinates: the longer axis as a vector (n, 2) and the shorter (n,), metres."""
+
+    longer_m: FloatArray
+    shorter_m: FloatArray
+
+    @classmethod
+    def round(cls, distance_m: FloatArray, cosine: FloatArray, pixel_rad: FloatArray) -> Footprints:
+        """Footprints of which only the area is known."""
+        shorter = distance_m * pixel_rad / np.sqrt(np.maximum(cosine, 0.03))
+        return cls(np.zeros((len(shorter), 2), dtype=np.float32), shorter)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Footprints:
+        return Footprints(self.longer_m[rows], self.shorter_m[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Shader:
+    """Light that the surfaces of a place send at one time. `rng` dithers what is sampled rather than integrated."""
+
+    tracer: Tracer
+    place: Place
+    light: Light
+    time_s: float
+    rng: np.random.Generator
+
+    def open_to_sky(self, hits: Hits, cell: NDArray[np.int64]) -> FloatArray:
+        """For each hit 1 where one ray to the upper hemisphere is free, else 0 (n,).
+
+        `cell` (n,) 0..15 picks one of 16 strata of cosine-weighted directions: the mean of 16 hits of one surface with
+        different cells is the share of the light from above that reaches it.
+        """
+        n = len(cell)
+        radius = np.sqrt((cell // 4 + self.rng.random(n, dtype=np.float32)) / 4)
+        angle = (2 * np.pi / 4) * (cell % 4 + self.rng.random(n, dtype=np.float32)).astype(np.float32)
+        first, second = _tangents(hits.normal)
+        directions = (radius * np.cos(angle))[:, None] * first + (radius * np.sin(angle))[:, None] * second
+        directions += np.sqrt(np.maximum(1 - radius**2, 0))[:, None] * hits.normal
+        # What comes from below is light that the ground throws back; it is estimated, not traced.
+        directions[directions[:, 2] < 0] *= -1
+        inward = np.einsum("ij,ij->i", directions, hits.normal) <= 0
+        rows = np.flatnonzero(hits.hit & ~inward)
+        free = np.where(inward, 0.5, 1.0).astype(np.float32)
+        free[rows] = ~self.tracer.occluded(
+            _lifted(hits, rows), directions[rows], self.time_s, SKY_REACH_M[self.place.indoor]
+        )
+        return free
+
+    def radiance(
+        self, hits: Hits, directions: FloatArray, footprints: Footprints, openness: FloatArray
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Linear RGB (n, 3) that arrives along rays with unit directions (n, 3), and which hits the sun reaches (n,).
+
+        openness (n,) 0..1: see `open_to_sky`.
+        """
+        result, lit = self._matt(hits, directions, footprints, openness)
+        rows = np.flatnonzero(hits.hit)
+        gloss, wet_normal = self._gloss(hits, rows)
+        shiny = np.flatnonzero((gloss > 0.005) | self._materials.transparent[hits.material[rows]])
+        if shiny.size:
+            rows, gloss, normal = rows[shiny], gloss[shiny], wet_normal[shiny]
+            self._add_mirrored(result, hits, directions, rows, gloss, normal, lit)
+        clear = np.exp(-hits.distance_m / np.float32(self.light.haze_range_m))[:, None]
+        return np.where(hits.hit[:, None], result * clear + self.light.haze_rgb * (1 - clear), result), lit
+
+    def _matt(
+        self, hits: Hits, directions: FloatArray, footprints: Footprints, openness: FloatArray
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Light scattered evenly and emitted; the sky where a ray met nothing."""
+        result = np.zeros((len(directions), 3), dtype=np.float32)
+        missed = np.flatnonzero(~hits.hit)
+        result[missed] = self.light.sky_radiance(directions[missed])
+        rows = np.flatnonzero(hits.hit)
+        lit = np.zeros(len(directions), dtype=bool)
+        if rows.size == 0:
+            return result, lit
+        normal, material = hits.normal[rows], hits.material[rows]
+        open_above = openness[rows, None]
+        incoming = self.light.ambient_radiance(normal) * open_above
+        incoming += self.light.bounce_rgb * ((1 - open_above) * (0.2 + 0.8 * open_above))
+        facing = normal @ self.light.sun_direction
+        if self.light.sun_rgb.any():
+            towards = np.flatnonzero(facing > 0)
+            start = _lifted(hits, rows[towards])
+            sun = np.broadcast_to(self.light.sun_direction, start.shape)
+            towards = towards[~self.tracer.occluded(start, sun, self.time_s, SUN_REACH_M)]
+            incoming[towards] += facing[towards, None] * self.light.sun_rgb
+            lit[rows[towards]] = True
+        if self.light.lamp_rgb.any() and len(self.place.lamps):
+            self._add_lamps(incoming, hits, rows, directions)
+        albedo = self._albedo(hits, rows, footprints)
+        result[rows] = albedo * incoming + self._materials.emission[material]
+        return result, lit
+
+    def _albedo(self, hits: Hits, rows: NDArray[np.int64], footprints: Footprints) -> FloatArray:
+        table, atlas = self._materials, self._atlas
+        material = hits.material[rows]
+        tile = table.tile_m[material, None]
+        texture, uv = table.texture[material], hits.uv[rows] / tile
+        footprints = footprints[rows]
+        factor = atlas.sample(texture, uv, footprints.longer_m / tile, footprints.shorter_m / tile[:, 0])
+        weathered = np.flatnonzero(table.weathers[material])
+        stain = np.full(len(weathered), atlas.names.index("soil"), dtype=np.int32)
+        factor[weathered] *= 0.5 + 0.5 * atlas.sample(
+            stain,
+            hits.uv[rows[weathered]] / WEATHER_TILE_M,
+            footprints.longer_m[weathered] / WEATHER_TILE_M,
+            footprints.shorter_m[weathered] / WEATHER_TILE_M,
+        )
+        albedo = table.albedo[material] * factor
+        if self.light.wetness > 0:
+            albedo *= 1 - 0.5 * self.light.wetness * self._wet(hits, rows)[:, None]
+        return np.minimum(albedo, 0.95)
+
+    def _wet(self, hits: Hits, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self._materials.wettable[hits.material[rows]] & (hits.normal[rows, 2] > 0.9)
+
+    def _gloss(self, hits: Hits, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+        """Mirrored share at normal incidence (n,) of hits `rows`, and the normals (n, 3) of the mirrors."""
+        gloss, normal = self._materials.gloss[hits.material[rows]], hits.normal[rows]
+        if self.light.wetness == 0:
+            return gloss, normal
+        wet = np.flatnonzero(self._wet(hits, rows))
+        # Water gathers where the ground is low: a slow pattern along the surface.
+        xy = hits.xyz[rows[wet], :2]
+        puddle = 0.5 + 0.25 * np.sin(xy[:, 0] * 0.9 + 2 * np.sin(xy[:, 1] * 0.7)) + 0.25 * np.sin(xy[:, 1] * 1.3)
+        gloss[wet] = 0.025 * self.light.wetness * puddle
+        roughness = (0.05 * (1 - puddle * self.light.wetness))[:, None]
+        normal[wet] += roughness * self.rng.standard_normal((len(wet), 3), dtype=np.float32)
+        normal[wet] /= np.linalg.norm(normal[wet], axis=1, keepdims=True)
+        return gloss, normal
+
+    def _add_mirrored(
+        self,
+        result: FloatArray,
+        hits: Hits,
+        directions: FloatArray,
+        rows: NDArray[np.int64],
+        gloss: FloatArray,
+        normal: FloatArray,
+        lit: NDArray[np.bool_],
+    ) -> None:
+        """Add what hits `rows` mirror, and behind panes what lies there, into `result`."""
+        towards = directions[rows]
+        cosine = np.clip(-np.einsum("ij,ij->i", normal, towards), 0.02, 1)
+        share = gloss + (1 - gloss) * (1 - cosine) ** 5 * np.float32(0.85)  # Schlick 1994, a little rough
+        mirrored = towards + 2 * cosine[:, None] * normal
+        mirrored /= np.linalg.norm(mirrored, axis=1, keepdims=True)
+        result[rows] *= 1 - share[:, None]
+        result[rows] += share[:, None] * self._second_sight(_lifted(hits, rows), mirrored)
+
+        sunny = np.flatnonzero(lit[rows])
+        half = np.maximum(mirrored[sunny] @ self.light.sun_direction, 0.0)
+        glint = GLINT_STRENGTH * share[sunny] * half**GLINT_EXPONENT
+        result[rows[sunny]] += glint[:, None] * self.light.sun_rgb
+
+        panes = np.flatnonzero(self._materials.transparent[hits.material[rows]])
+        if panes.size:
+            behind = hits.xyz[rows[panes]] + towards[panes] * 0.01
+            passed = PANE_TINT * (1 - share[panes, None])
+            result[rows[panes]] += passed * self._second_sight(behind, towards[panes])
+
+    def _second_sight(self, origins: FloatArray, directions: FloatArray) -> FloatArray:
+        """Radiance (n, 3) of what rays from surfaces meet, matt and without textures' detail."""
+        hits = self.tracer.trace(origins, directions, self.time_s)
+        blurred = Footprints.round(hits.distance_m, np.ones(len(directions)), np.full(len(directions), 0.01))
+        openness = np.full(len(directions), SECOND_SIGHT, dtype=np.float32)
+        return self._matt(hits, directions, blurred, openness)[0]
+
+    def _add_lamps(
+        self, incoming: FloatArray, hits: Hits, rows: NDArray[np.int64], directions: FloatArray
+    ) -> None:
+        """Add the light of the lamps, which shine downwards; only the brightest at each hit casts a shadow."""
+        xyz, normal = hits.xyz[rows], hits.normal[rows]
+        gaze = (xyz * np.exp(-hits.distance_m[rows, None] / 20)).sum(axis=0)
+        gaze /= max(float(np.exp(-hits.distance_m[rows] / 20).sum()), 1e-9)
+        lamps = self.place.lamps[np.argsort(np.linalg.norm(self.place.lamps - gaze, axis=1))[:LAMPS]]
+        total = np.zeros(len(rows), dtype=np.float32)
+        most, which = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.int64)
+        for index, lamp in enumerate(lamps.astype(np.float32)):
+            offset = lamp - xyz
+            square = np.einsum("ij,ij->i", offset, offset)
+            near = np.flatnonzero(square < LAMP_REACH_M**2)
+            square, offset = np.maximum(square[near], 0.25), offset[near]
+            facing = np.maximum(np.einsum("ij,ij->i", offset, normal[near]), 0)
+            downwards = np.clip(offset[:, 2] / np.sqrt(square) + 0.2, 0, 1)
+            fade = (1 - square / LAMP_REACH_M**2) ** 2
+            share = facing * downwards * fade / square**1.5
+            total[near] += share
+            brighter = share > most[near]
+            most[near[brighter]], which[near[brighter]] = share[brighter], index
+        shaded = np.flatnonzero(most > 0.02 * max(float(most.max()), 1e-9))
+        offset = lamps.astype(np.float32)[which[shaded]] - xyz[shaded]
+        reach = np.linalg.norm(offset, axis=1)
+        # A lamp hangs inside its housing: what is close to it does not count.
+        blocked = self.tracer.trace(_lifted(hits, rows[shaded]), offset / reach[:, None], self.time_s)
+        total[shaded] -= np.where(blocked.distance_m < reach - 0.6, most[shaded], 0)
+        incoming += total[:, None] * self.light.lamp_rgb
+
+    @cached_property
+    def _atlas(self) -> TextureAtlas:
+        return _atlas(self.place.texture_seed)
+
+    @cached_property
+    def _materials(self) -> _MaterialTable:
+        return _MaterialTable.of(self.place, self._atlas)
+
+
+@lru_cache(maxsize=4)
+def _atlas(seed: int) -> TextureAtlas:
+    return TextureAtlas(seed)
+
+
+@dataclass(frozen=True, eq=False)
+class _MaterialTable:
+    """The materials of a place as arrays, one row a material."""
+
+    albedo: FloatArray
+    emission: FloatArray
+    tile_m: FloatArray
+    gloss: FloatArray
+    texture: NDArray[np.int32]
+    transparent: NDArray[np.bool_]
+    wettable: NDArray[np.bool_]
+    weathers: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, place: Place, atlas: TextureAtlas) -> _MaterialTable:
+        materials = place.materials
+        return cls(
+            np.array([m.albedo for m in materials], dtype=np.float32),
+            np.array([m.emission for m in materials], dtype=np.float32),
+            np.array([m.tile_m for m in materials], dtype=np.float32),
+            np.array([m.gloss for m in materials], dtype=np.float32),
+            np.array([atlas.names.index(m.texture) for m in materials], dtype=np.int32),
+            np.array([m.transparent for m in materials]),
+            np.array([m.texture in WETTABLE for m in materials]),
+            np.array([m.texture not in WEATHERLESS for m in materials]),
+        )
+
+
+def _lifted(hits: Hits, rows: NDArray[np.int64]) -> FloatArray:
+    """Points just off the surfaces, from where rays do not meet the surface itself."""
+    return hits.xyz[rows] + hits.normal[rows] * (0.003 + 1e-4 * hits.distance_m[rows, None])
+
+
+def _tangents(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Two unit vectors (n, 3) that make a frame with unit normals (n, 3), without branches (Duff et al. 2017)."""
+    x, y, z = normal.T
+    sign = np.where(z >= 0, 1.0, -1.0).astype(np.float32)
+    a = -1.0 / (sign + z)
+    b = x * y * a
+    first = np.stack([1 + sign * x * x * a, sign * b, -sign * x], axis=1)
+    return first, np.stack([b, sign + y * y * a, -y], axis=1)
