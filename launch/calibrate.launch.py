@@ -45,6 +45,7 @@ ARGUMENTS = [
         "autostart", default_value="true", description="configure and activate; false: a lifecycle manager does"
     ),
     DeclareLaunchArgument("rviz", default_value="false", description="show overlay, cloud and frames in RViz"),
+    DeclareLaunchArgument("fixed_frame", default_value="base_link", description="for RViz: any frame of the vehicle"),
 ]
 
 
@@ -89,7 +90,7 @@ def generate_launch_description() -> LaunchDescription:
     rviz = Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", str(CONFIG / "i2p_calib.rviz")],
+        arguments=["-d", str(CONFIG / "i2p_calib.rviz"), "-f", LaunchConfiguration("fixed_frame")],
         parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
         condition=IfCondition(LaunchConfiguration("rviz")),
     )

@@ -21,8 +21,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.event_handlers import OnStateTransition
 
-from i2p_calib_ros.frames.bag_file import BagFile
-from i2p_calib_ros.frames.topics import choose_topics
+from i2p_calib_ros.frames.bag import BagSource
 
 CALIBRATE = get_package_share_path("i2p_calib_ros") / "launch" / "calibrate.launch.py"
 TOPICS = ("image", "points", "camera_info")
@@ -41,7 +40,7 @@ def prepare(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Find the topics, and have the bag played as soon as the node is active, so that no message is missed."""
     given = context.launch_configurations
     bag = Path(given["bag"]).expanduser().absolute()
-    topics = choose_topics(bag, BagFile(bag).topics, **{name: given[name] or None for name in TOPICS})
+    source = BagSource(bag, **{f"{name}_topic": given[name] or None for name in TOPICS})
     loop = ["--loop"] if given["loop"].lower() == "true" else []
     player = Node(
         package="i2p_calib_ros",
@@ -50,7 +49,8 @@ def prepare(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         output="screen",
     )
     return [
-        *(SetLaunchConfiguration(name, getattr(topics, name)) for name in TOPICS),
+        *(SetLaunchConfiguration(name, getattr(source.topics, name)) for name in TOPICS),
+        SetLaunchConfiguration("fixed_frame", given.get("fixed_frame", source.lidar_frame_id)),
         RegisterEventHandler(OnStateTransition(goal_state="active", entities=[player])),
     ]
 
@@ -59,6 +59,9 @@ def generate_launch_description() -> LaunchDescription:
     """The node of calibrate.launch.py, with all its arguments, on the time of the bag."""
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(CALIBRATE)),
-        launch_arguments=[("use_sim_time", "true"), *((name, LaunchConfiguration(name)) for name in TOPICS)],
+        launch_arguments=[
+            ("use_sim_time", "true"),
+            *((name, LaunchConfiguration(name)) for name in (*TOPICS, "fixed_frame")),
+        ],
     )
     return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=prepare), node])
