@@ -70,11 +70,15 @@ class Tracer:
             rows, poses = body.candidates(o, d, t, distance)
             if rows.size == 0:
                 continue
-            body.trace(o[rows], d[rows], poses, rows, hits)
-        np.multiply(d, np.where(hits.hit, distance, 0)[:, None], out=hits.xyz)
-        hits.xyz[hits.hit] += o[hits.hit]
-        facing_away = np.einsum("ij,ij->i", hits.normal, d) > 0
-        hits.normal[facing_away] *= -1
+            if rows.size == n:
+                body.trace(o, d, poses, rows, hits)
+            else:
+                body.trace(o[rows], d[rows], poses, rows, hits)
+        np.multiply(d, distance[:, None], out=xyz)
+        np.add(xyz, o, out=xyz)
+        xyz[~hits.hit] = 0.0
+        facing_away = np.flatnonzero(np.einsum("ij,ij->i", normal, d) > 0)
+        normal[facing_away] *= -1
         return hits
 
     def occluded(
@@ -128,15 +132,16 @@ class _Body:
     ) -> None:
         """Enter into `hits` what is nearer than what they hold; the rays are those of `rows`."""
         answer = self._scene.run(*self._in_body(o, d, poses), dists=hits.distance_m[rows], output=1)
-        nearer = answer["primID"] >= 0
+        nearer = np.flatnonzero(answer["primID"] >= 0)
         triangle, target = answer["primID"][nearer], rows[nearer]
-        second, third = answer["u"][nearer][:, None], answer["v"][nearer][:, None]
-        shares = np.concatenate([1 - second - third, second, third], axis=1)
+        second, third = answer["u"][nearer], answer["v"][nearer]
+        shares = np.stack([1 - second - third, second, third], axis=1)
         normal = np.einsum("ij,ijk->ik", shares, self.mesh.normals[triangle])
         if poses is not None:
             normal = np.einsum("nij,nj->ni", poses[nearer, :3, :3], normal)
         hits.distance_m[target] = answer["tfar"][nearer]
-        hits.normal[target] = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        length = np.sqrt(np.einsum("ij,ij->i", normal, normal))
+        hits.normal[target] = normal / np.maximum(length, 1e-9)[:, None]
         hits.uv[target] = np.einsum("ij,ijk->ik", shares, self.mesh.uv[triangle])
         hits.material[target] = self.mesh.material[triangle]
 
