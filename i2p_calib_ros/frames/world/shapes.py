@@ -39,6 +39,29 @@ def tube(path: ArrayLike, radius_m: ArrayLike, material: int, sides: int = 8, ca
     return Mesh.merge(meshes)
 
 
+def struts(
+    starts: ArrayLike, ends: ArrayLike, start_radius_m: ArrayLike, end_radius_m: ArrayLike, material: int
+) -> Mesh:
+    """Many thin straight three-sided rods at once: starts, ends (n, 3) metres; radii () or (n,)."""
+    a, b = np.asarray(starts, dtype=np.float64).reshape(-1, 3), np.asarray(ends, dtype=np.float64).reshape(-1, 3)
+    along = b - a
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
+    reference = np.where(np.abs(along[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
+    first = np.cross(along, reference)
+    first /= np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-12)
+    second = np.cross(along, first)
+    angle = np.arange(3) * 2 * np.pi / 3
+    around = np.cos(angle)[:, None, None] * first + np.sin(angle)[:, None, None] * second  # (3, n, 3)
+    low = a + around * np.broadcast_to(np.asarray(start_radius_m, dtype=np.float64), len(a))[:, None]
+    high = b + around * np.broadcast_to(np.asarray(end_radius_m, dtype=np.float64), len(a))[:, None]
+    following, turn = [1, 2, 0], np.roll(around, -1, axis=0)
+    corners = np.concatenate(
+        [np.stack([low, low[following], high[following]], axis=2), np.stack([low, high[following], high], axis=2)]
+    )
+    normals = np.concatenate([np.stack([around, turn, turn], axis=2), np.stack([around, turn, around], axis=2)])
+    return Mesh.create(corners.reshape(-1, 3, 3), material, normals=normals.reshape(-1, 3, 3))
+
+
 def revolve(profile: ArrayLike, material: int, sides: int = 12) -> Mesh:
     """A body turned about the vertical; profile (n, 2) of radius and height from the bottom up, metres."""
     radius, height = np.asarray(profile, dtype=np.float64).T
