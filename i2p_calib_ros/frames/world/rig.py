@@ -77,16 +77,17 @@ class Rig:
 
     def sees(self, directions: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which directions (..., 3) from the LiDAR, in its frame, are not blocked by the vehicle."""
-        d = directions @ self.T_body_lidar[:3, :3].T.astype(np.float32)
-        origin = self.T_body_lidar[:3, 3]
-        free = np.ones(d.shape[:-1], dtype=bool)
+        towards = np.moveaxis(directions @ self.T_body_lidar[:3, :3].T.astype(np.float32), -1, 0)
         with np.errstate(divide="ignore"):
-            per_metre = 1 / d
-        for low, high in (self.own_boxes - origin).astype(np.float32):
-            to_low, to_high = low * per_metre, high * per_metre
-            enter = np.minimum(to_low, to_high).max(axis=-1)
-            leave = np.maximum(to_low, to_high).min(axis=-1)
-            free &= (enter > leave) | (leave < 0)
+            per_metre = 1 / np.ascontiguousarray(towards)
+        free = np.ones(directions.shape[:-1], dtype=bool)
+        for low, high in (self.own_boxes - self.T_body_lidar[:3, 3]).astype(np.float32):
+            enter, leave = np.float32(0.0), np.float32(np.inf)  # slabs of x, y and z that a ray from the LiDAR crosses
+            for axis in range(3):
+                to_low, to_high = low[axis] * per_metre[axis], high[axis] * per_metre[axis]
+                enter = np.maximum(enter, np.minimum(to_low, to_high))
+                leave = np.minimum(leave, np.maximum(to_low, to_high))
+            free &= enter > leave
         return free
 
 
