@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -21,11 +23,17 @@ IntArray = NDArray[np.int64]
 SUB_SAMPLES = np.array([(-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125)])
 """Further rays (right, down) in pixels where a pixel holds an edge; with the centre they lie evenly around it."""
 
-SUB_SAMPLE_BUDGET = 0.6
+SUB_SAMPLE_BUDGET = 0.4
 """Further rays at most, as a share of the number of pixels: where edges are everywhere, each gets fewer."""
 
 STRATA = np.array([[0, 9, 6, 15], [13, 4, 11, 2], [7, 14, 1, 8], [10, 3, 12, 5]])
 """Which direction to the sky each pixel of a 4 x 4 block tries: any block holds all sixteen."""
+
+SKY_SMOOTHING = ((1, 1.0), (4, 0.8))
+"""Exactly the mean of a block, then wider against the noise that is left."""
+
+SUN_SMOOTHING = ((1, 0.4),)
+"""The sun is no point: at street distances the edge of its shadow is a pixel or two wide."""
 
 
 def render_image(
@@ -47,19 +55,24 @@ def render_image(
     shader = Shader(tracer, place, light, time_s, rng)
     hits = view.centre
     rows, columns = np.divmod(np.arange(len(view.directions)), camera.width)
-    openness = _smoothed(shader.open_to_sky(hits, STRATA[rows % 4, columns % 4]), hits, view.shape)
+    openness = _smoothed(shader.open_to_sky(hits, STRATA[rows % 4, columns % 4]), hits, view.shape, SKY_SMOOTHING)
+    sunlight = _smoothed(shader.sunlight(hits), hits, view.shape, SUN_SMOOTHING)
     footprints = _footprints(hits, view)
-    radiance, lit = shader.radiance(hits, view.directions, footprints, openness)
+    radiance = shader.radiance(hits, view.directions, footprints, openness, sunlight)
 
-    edges = np.flatnonzero(_edges(hits, lit, view.shape) & view.valid)
+    edges = np.flatnonzero(_edges(hits, view.shape) & view.valid)
     if edges.size:
         count = int(np.clip(SUB_SAMPLE_BUDGET * len(radiance) / edges.size, 1, len(SUB_SAMPLES)))
         order = rng.permuted(np.tile(np.arange(len(SUB_SAMPLES)), (edges.size, 1)), axis=1)[:, :count]
         pixels = np.repeat(edges, count)
         directions = view.directions_at(pixels, SUB_SAMPLES[order.ravel()])
         further = tracer.trace(view.T_world_camera[:3, 3], directions, time_s)
-        like = _most_alike(further, hits, pixels, view.shape)
-        colours, _ = shader.radiance(further, directions, footprints[like], openness[like])
+        like, same = _most_alike(further, hits, pixels, view.shape)
+        colours = radiance[like]
+        new = np.flatnonzero(~same)
+        colours[new] = shader.radiance(
+            further[new], directions[new], footprints[like[new]], openness[like[new]], shader.sunlight(further[new])
+        )
         sums = colours.reshape(edges.size, count, 3).sum(axis=1)
         radiance[edges] = (radiance[edges] + sums) / (count + 1)
     radiance[~view.valid] = 0.0
@@ -96,16 +109,16 @@ class _View:
         return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def _edges(hits: Hits, lit: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels (n,) beside which the surface, its direction or its light changes at once."""
+def _edges(hits: Hits, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels (n,) beside which the surface or its direction changes at once."""
     edges = np.zeros(shape, dtype=bool)
-    material, sun = hits.material.reshape(shape), lit.reshape(shape)
-    normal, inverse = hits.normal.reshape(*shape, 3), 1 / hits.distance_m.reshape(shape)
+    material, normal = hits.material.reshape(shape), hits.normal.reshape(*shape, 3)
+    inverse = 1 / hits.distance_m.reshape(shape)
     for axis in (0, 1):
         first = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
         second = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
         turn = np.einsum("ijk,ijk->ij", normal[first], normal[second])
-        change = (material[first] != material[second]) | (sun[first] != sun[second])
+        change = material[first] != material[second]
         change |= (turn < 0.9) & (material[first] >= 0)
         # Along a plane the inverse of the distance is nearly linear: its slope may not change abruptly.
         slope = np.diff(inverse, axis=axis)
@@ -117,12 +130,17 @@ def _edges(hits: Hits, lit: NDArray[np.bool_], shape: tuple[int, int]) -> NDArra
     return edges.ravel()
 
 
-def _smoothed(values: FloatArray, hits: Hits, shape: tuple[int, int]) -> FloatArray:
-    """Mean (n,) over the 4 x 4 strata around each pixel, then over wider rings, of neighbours on one surface."""
+def _smoothed(
+    values: FloatArray, hits: Hits, shape: tuple[int, int], passes: tuple[tuple[int, float], ...]
+) -> FloatArray:
+    """Weighted means (n,) over neighbours on one surface.
+
+    A pass (step, weight) adds along rows and then columns those `step` away with the weight, twice as far with half.
+    """
     normal = hits.normal.reshape(*shape, 3)
     log_distance = np.log(hits.distance_m).reshape(shape)
     smooth = values.reshape(shape)
-    for axis, step, weight in ((1, 1, 1.0), (0, 1, 1.0), (1, 4, 0.8), (0, 4, 0.8)):
+    for (step, weight), axis in product(passes, (1, 0)):
         total, weights = smooth.copy(), np.ones(shape, dtype=np.float32)
         for reach, share in ((step, weight), (2 * step, weight / 2)):
             first = tuple(slice(None, -reach) if a == axis else slice(None) for a in (0, 1))
@@ -164,16 +182,18 @@ def _footprints(hits: Hits, view: _View) -> Footprints:
     )
 
 
-def _most_alike(further: Hits, hits: Hits, pixels: IntArray, shape: tuple[int, int]) -> IntArray:
-    """For each further hit in `pixels`, the pixel among these and the four beside whose centre met the like of it."""
+def _most_alike(
+    further: Hits, hits: Hits, pixels: IntArray, shape: tuple[int, int]
+) -> tuple[IntArray, NDArray[np.bool_]]:
+    """For each further hit in `pixels`, the pixel among these and the four beside whose centre met the like of it,
+    and whether that is the same spot of the same surface, so that it looks the same."""
     best, best_score = pixels, np.full(len(pixels), -np.inf, dtype=np.float32)
     row, column = np.divmod(pixels, shape[1])
     for down, right in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):
         beside = np.clip(row + down, 0, shape[0] - 1) * shape[1] + np.clip(column + right, 0, shape[1] - 1)
-        score = (hits.material[beside] == further.material) + np.einsum(
-            "ij,ij->i", hits.normal[beside], further.normal
-        )
-        score -= np.minimum(np.abs(hits.distance_m[beside] / further.distance_m - 1) * 5, 1)
+        turn = 1 - np.einsum("ij,ij->i", hits.normal[beside], further.normal)
+        step = np.abs(hits.distance_m[beside] / further.distance_m - 1)
+        score = (hits.material[beside] == further.material) - turn - np.minimum(step * 5, 1)
         better = score > best_score + 1e-3
         best, best_score = np.where(better, beside, best), np.where(better, score, best_score)
-    return best
+    return best, (best_score > 0.8) & further.hit

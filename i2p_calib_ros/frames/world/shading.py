@@ -85,51 +85,63 @@ class Shader:
         )
         return free
 
-    def radiance(
-        self, hits: Hits, directions: FloatArray, footprints: Footprints, openness: FloatArray
-    ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Linear RGB (n, 3) that arrives along rays with unit directions (n, 3), and which hits the sun reaches (n,).
+    def sunlight(self, hits: Hits) -> FloatArray:
+        """For each hit 1 where the sun reaches it, else 0 (n,); its own side turned away counts as shadow."""
+        lit = np.zeros(len(hits.material), dtype=np.float32)
+        if self.light.sun_rgb.any():
+            towards = np.flatnonzero(hits.hit & (hits.normal @ self.light.sun_direction > 0))
+            start = _lifted(hits, towards)
+            sun = np.broadcast_to(self.light.sun_direction, start.shape)
+            lit[towards] = ~self.tracer.occluded(start, sun, self.time_s, SUN_REACH_M)
+        return lit
 
-        openness (n,) 0..1: see `open_to_sky`.
+    def radiance(
+        self,
+        hits: Hits,
+        directions: FloatArray,
+        footprints: Footprints,
+        openness: FloatArray,
+        sunlight: FloatArray,
+    ) -> FloatArray:
+        """Linear RGB (n, 3) that arrives along rays with unit directions (n, 3).
+
+        openness (n,) and sunlight (n,) 0..1: see `open_to_sky` and `sunlight`.
         """
-        result, lit = self._matt(hits, directions, footprints, openness)
+        result = self._matt(hits, directions, footprints, openness, sunlight)
         rows = np.flatnonzero(hits.hit)
-        gloss, wet_normal = self._gloss(hits, rows)
+        gloss, mirror_normal = self._gloss(hits, rows)
         shiny = np.flatnonzero((gloss > 0.005) | self._materials.transparent[hits.material[rows]])
         if shiny.size:
-            rows, gloss, normal = rows[shiny], gloss[shiny], wet_normal[shiny]
-            self._add_mirrored(result, hits, directions, rows, gloss, normal, lit)
+            rows = rows[shiny]
+            self._add_mirrored(result, hits, directions, rows, gloss[shiny], mirror_normal[shiny], sunlight[rows])
         clear = np.exp(-hits.distance_m / np.float32(self.light.haze_range_m))[:, None]
-        return np.where(hits.hit[:, None], result * clear + self.light.haze_rgb * (1 - clear), result), lit
+        return np.where(hits.hit[:, None], result * clear + self.light.haze_rgb * (1 - clear), result)
 
     def _matt(
-        self, hits: Hits, directions: FloatArray, footprints: Footprints, openness: FloatArray
-    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        self,
+        hits: Hits,
+        directions: FloatArray,
+        footprints: Footprints,
+        openness: FloatArray,
+        sunlight: FloatArray,
+    ) -> FloatArray:
         """Light scattered evenly and emitted; the sky where a ray met nothing."""
         result = np.zeros((len(directions), 3), dtype=np.float32)
         missed = np.flatnonzero(~hits.hit)
         result[missed] = self.light.sky_radiance(directions[missed])
         rows = np.flatnonzero(hits.hit)
-        lit = np.zeros(len(directions), dtype=bool)
         if rows.size == 0:
-            return result, lit
-        normal, material = hits.normal[rows], hits.material[rows]
-        open_above = openness[rows, None]
+            return result
+        normal, open_above = hits.normal[rows], openness[rows, None]
         incoming = self.light.ambient_radiance(normal) * open_above
         incoming += self.light.bounce_rgb * ((1 - open_above) * (0.2 + 0.8 * open_above))
-        facing = normal @ self.light.sun_direction
-        if self.light.sun_rgb.any():
-            towards = np.flatnonzero(facing > 0)
-            start = _lifted(hits, rows[towards])
-            sun = np.broadcast_to(self.light.sun_direction, start.shape)
-            towards = towards[~self.tracer.occluded(start, sun, self.time_s, SUN_REACH_M)]
-            incoming[towards] += facing[towards, None] * self.light.sun_rgb
-            lit[rows[towards]] = True
+        facing = np.maximum(normal @ self.light.sun_direction, 0) * sunlight[rows]
+        incoming += facing[:, None] * self.light.sun_rgb
         if self.light.lamp_rgb.any() and len(self.place.lamps):
-            self._add_lamps(incoming, hits, rows, directions)
-        albedo = self._albedo(hits, rows, footprints)
-        result[rows] = albedo * incoming + self._materials.emission[material]
-        return result, lit
+            self._add_lamps(incoming, hits, rows)
+        emitted = self._materials.emission[hits.material[rows]]
+        result[rows] = self._albedo(hits, rows, footprints) * incoming + emitted
+        return result
 
     def _albedo(self, hits: Hits, rows: NDArray[np.int64], footprints: Footprints) -> FloatArray:
         table, atlas = self._materials, self._atlas
@@ -139,13 +151,12 @@ class Shader:
         footprints = footprints[rows]
         factor = atlas.sample(texture, uv, footprints.longer_m / tile, footprints.shorter_m / tile[:, 0])
         weathered = np.flatnonzero(table.weathers[material])
-        stain = np.full(len(weathered), atlas.names.index("soil"), dtype=np.int32)
-        factor[weathered] *= 0.5 + 0.5 * atlas.sample(
-            stain,
+        stains = atlas.sample_soft(
+            atlas.names.index("soil"),
             hits.uv[rows[weathered]] / WEATHER_TILE_M,
-            footprints.longer_m[weathered] / WEATHER_TILE_M,
             footprints.shorter_m[weathered] / WEATHER_TILE_M,
         )
+        factor[weathered] *= 0.5 + 0.5 * stains
         albedo = table.albedo[material] * factor
         if self.light.wetness > 0:
             albedo *= 1 - 0.5 * self.light.wetness * self._wet(hits, rows)[:, None]
@@ -177,7 +188,7 @@ class Shader:
         rows: NDArray[np.int64],
         gloss: FloatArray,
         normal: FloatArray,
-        lit: NDArray[np.bool_],
+        sunlight: FloatArray,
     ) -> None:
         """Add what hits `rows` mirror, and behind panes what lies there, into `result`."""
         towards = directions[rows]
@@ -188,10 +199,8 @@ class Shader:
         result[rows] *= 1 - share[:, None]
         result[rows] += share[:, None] * self._second_sight(_lifted(hits, rows), mirrored)
 
-        sunny = np.flatnonzero(lit[rows])
-        half = np.maximum(mirrored[sunny] @ self.light.sun_direction, 0.0)
-        glint = GLINT_STRENGTH * share[sunny] * half**GLINT_EXPONENT
-        result[rows[sunny]] += glint[:, None] * self.light.sun_rgb
+        glint = np.maximum(mirrored @ self.light.sun_direction, 0) ** GLINT_EXPONENT * GLINT_STRENGTH * share
+        result[rows] += (glint * sunlight)[:, None] * self.light.sun_rgb
 
         panes = np.flatnonzero(self._materials.transparent[hits.material[rows]])
         if panes.size:
@@ -204,11 +213,9 @@ class Shader:
         hits = self.tracer.trace(origins, directions, self.time_s)
         blurred = Footprints.round(hits.distance_m, np.ones(len(directions)), np.full(len(directions), 0.01))
         openness = np.full(len(directions), SECOND_SIGHT, dtype=np.float32)
-        return self._matt(hits, directions, blurred, openness)[0]
+        return self._matt(hits, directions, blurred, openness, self.sunlight(hits))
 
-    def _add_lamps(
-        self, incoming: FloatArray, hits: Hits, rows: NDArray[np.int64], directions: FloatArray
-    ) -> None:
+    def _add_lamps(self, incoming: FloatArray, hits: Hits, rows: NDArray[np.int64]) -> None:
         """Add the light of the lamps, which shine downwards; only the brightest at each hit casts a shadow."""
         xyz, normal = hits.xyz[rows], hits.normal[rows]
         gaze = (xyz * np.exp(-hits.distance_m[rows, None] / 20)).sum(axis=0)

@@ -299,6 +299,11 @@ class TextureAtlas:
         factor[rows] = sum(taps) / np.float32(TAPS)
         return factor
 
+    def sample_soft(self, texture: int, uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:
+        """Factors (n, 3) of one texture without sharp patterns at uv (n, 2), filtered roughly over a width (n,)."""
+        level = np.log2(np.maximum(width_tiles * TILE_PX, 1.0)).astype(np.int32)
+        return self._bilinear(np.full(len(level), texture), uv_tiles, np.minimum(level, LEVELS))
+
     def _trilinear(self, texture: NDArray[np.int32], uv: FloatArray, width_tiles: FloatArray) -> FloatArray:
         detail = np.log2(np.maximum(width_tiles * TILE_PX, 1.0))
         level = np.minimum(detail, LEVELS).astype(np.float32)

@@ -43,6 +43,9 @@ class Hits:
         """Which rays met something (n,)."""
         return self.material >= 0
 
+    def __getitem__(self, rows: NDArray[np.int64]) -> Hits:
+        return Hits(self.distance_m[rows], self.xyz[rows], self.normal[rows], self.uv[rows], self.material[rows])
+
 
 class Tracer:
     """Answers rays through one place."""
@@ -112,7 +115,7 @@ class _Body:
         self, o: FloatArray, d: FloatArray, t: NDArray[np.float64], reach: FloatArray
     ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
         """Rows of the rays that may meet this body nearer than `reach`, and the body's pose at their times."""
-        if not len(self.mesh):
+        if not len(self.mesh) or not len(d):
             return np.zeros(0, dtype=np.int64), None
         if self.trajectory is None:
             return np.arange(len(d)), None
