@@ -169,11 +169,8 @@ def _camera_heading_deg(rng: np.random.Generator) -> float:
 
 def _mount_camera(rng: np.random.Generator, vehicle: Vehicle, roof_m: float, heading_deg: float) -> FloatArray:
     """At the edge of the cabin that lies in the direction of the heading, from windscreen height to above the roof."""
-    turn = np.deg2rad(heading_deg)
-    # Where a ray along the heading leaves the (shrunk) outline of the cabin.
-    half = np.array([vehicle.cabin_m, vehicle.width_m]) / 2 * rng.uniform(0.3, 1.0)
-    direction = np.array([np.cos(turn), np.sin(turn)])
-    xy = direction * np.min(half / np.maximum(np.abs(direction), 1e-9)) + rng.normal(0, 0.15, 2) * vehicle.width_m / 1.8
+    xy = _to_edge_of_roof(vehicle, np.zeros(2), heading_deg) * rng.uniform(0.3, 1.0)
+    xy += rng.normal(0, 0.15, 2) * vehicle.width_m / 1.8
     z = roof_m * rng.uniform(0.8, 1.0) + rng.uniform(0, vehicle.mast_m[1]) * rng.integers(0, 2)
     T = np.eye(4)
     angles_deg = [heading_deg + rng.normal(0, 1.5), rng.normal(2, 4), rng.normal(0, 1.2)]
@@ -185,16 +182,26 @@ def _mount_camera(rng: np.random.Generator, vehicle: Vehicle, roof_m: float, hea
 def _mount_lidar(
     rng: np.random.Generator, vehicle: Vehicle, roof_m: float, heading_deg: float, pattern: ScanPattern
 ) -> FloatArray:
-    """On a mast over the roof; what looks one way only looks where the camera does."""
+    """On a mast that lets it look down over the edge of the roof; what looks one way looks where the camera does."""
     sideways = rng.choice([0.0, 90.0, 180.0, -90.0], p=[0.8, 0.07, 0.06, 0.07])
     yaw_deg = heading_deg if isinstance(pattern, RosettePattern) else sideways
     tilted = rng.normal(0, 6) if rng.random() < 0.1 else rng.normal(0, 1)
     T = np.eye(4)
     angles_deg = [yaw_deg + rng.normal(0, 2), tilted, rng.normal(0, 1)]
     T[:3, :3] = Rotation.from_euler("ZYX", angles_deg, degrees=True).as_matrix()
-    reach = rng.uniform([-0.3, -0.4], [0.5, 0.4]) * [vehicle.cabin_m, vehicle.width_m * (rng.random() < 0.2)]
-    T[:3, 3] = *reach, roof_m + rng.uniform(*vehicle.mast_m)
+    xy = rng.uniform([-0.3, -0.4], [0.5, 0.4]) * [vehicle.cabin_m, vehicle.width_m * (rng.random() < 0.2)]
+    over_edge_m = np.tan(np.deg2rad(rng.uniform(12, 24))) * np.linalg.norm(_to_edge_of_roof(vehicle, xy, heading_deg))
+    T[:3, 3] = *xy, roof_m + max(rng.uniform(*vehicle.mast_m), over_edge_m)
     return T
+
+
+def _to_edge_of_roof(vehicle: Vehicle, xy: FloatArray, heading_deg: float) -> FloatArray:
+    """The way (2,) from a place on the roof to its edge in the direction of a heading."""
+    turn = np.deg2rad(heading_deg)
+    direction = np.array([np.cos(turn), np.sin(turn)])
+    half = np.array([vehicle.cabin_m, vehicle.width_m]) / 2
+    free = np.maximum(half - np.sign(direction) * xy, 0.0)
+    return direction * np.min(free / np.maximum(np.abs(direction), 1e-9))
 
 
 def _random_pattern(rng: np.random.Generator) -> ScanPattern:
