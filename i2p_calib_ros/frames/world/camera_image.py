@@ -20,6 +20,11 @@ __all__ = ["Imaging", "depth_image", "random_imaging", "render_image"]
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
+NEAR_M = 25.0
+"""What moves within this distance is drawn though out of view: it may throw a shadow or be mirrored."""
+
+TRAFFIC_REACH_M = 250.0
+
 SUB_SAMPLES = np.array([(-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125)])
 """Further rays (right, down) in pixels where a pixel holds an edge; with the centre they lie evenly around it."""
 
@@ -50,8 +55,9 @@ def render_image(
 
     Pixels that the lens does not reach are black.
     """
-    tracer = tracer.at(time_s)
-    view = _View(tracer, pixel_rays(camera), np.asarray(T_world_camera, dtype=np.float64), time_s)
+    rays, T = pixel_rays(camera), np.asarray(T_world_camera, dtype=np.float64)
+    tracer = tracer.at(time_s, _near_or_in_view(*tracer.moving(time_s), rays, T))
+    view = _View(tracer, rays, T, time_s)
     shader = Shader(tracer, place, light, time_s, rng)
     hits = view.centre
     rows, columns = np.divmod(np.arange(len(view.directions)), camera.width)
@@ -107,6 +113,19 @@ class _View:
         directions = self.directions[pixels]
         directions = directions + offsets[:, :1] * self._along[0][pixels] + offsets[:, 1:] * self._along[1][pixels]
         return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def _near_or_in_view(
+    centres: NDArray[np.float64], radii: NDArray[np.float64], rays: PixelRays, T_world_camera: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which spheres (n,) an image may show, itself or by shadows."""
+    offsets = (centres - T_world_camera[:3, 3]) @ T_world_camera[:3, :3]
+    distance = np.maximum(np.linalg.norm(offsets, axis=1), 1e-6)
+    off_axis = np.arccos(np.clip(offsets[:, 2] / distance, -1, 1))
+    widest = np.arccos(rays.directions[..., 2].min())
+    beside = np.arcsin(np.clip(radii / distance, 0, 1))
+    in_view = (off_axis < widest + beside) & (distance < TRAFFIC_REACH_M)
+    return in_view | (distance < NEAR_M + radii)
 
 
 def _edges(hits: Hits, shape: tuple[int, int]) -> NDArray[np.bool_]:

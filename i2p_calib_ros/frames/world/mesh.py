@@ -73,7 +73,7 @@ class Mesh:
         T = np.asarray(T_target_source, dtype=np.float32)
         corners = self.corners @ T[:3, :3].T + T[:3, 3]
         normals = self.normals @ np.linalg.inv(T[:3, :3])
-        normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+        normals /= np.maximum(np.sqrt(np.einsum("ijk,ijk->ij", normals, normals)), 1e-12)[..., None]
         if np.linalg.det(T[:3, :3]) < 0:  # keep the corners counter-clockwise
             order = [0, 2, 1]
             return replace(self, corners=corners[:, order], normals=normals[:, order], uv=self.uv[:, order])

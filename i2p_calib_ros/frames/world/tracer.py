@@ -51,15 +51,22 @@ class Tracer:
     """Answers rays through one place."""
 
     def __init__(self, place: Place) -> None:
-        self._actors = place.actors
         self._bodies = [_Body(place.static, None)] + [_Body(a.mesh, a.trajectory) for a in place.actors]
 
-    def at(self, time_s: float) -> Tracer:
-        """The place with everything stopped at one time: faster for the many rays of an image."""
+    def moving(self, time_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centres (n, 3) and radii (n,) of spheres around the moving bodies at one time, in the order of the place."""
+        bodies = self._bodies[1:]
+        return np.array([b.centre(time_s) for b in bodies]).reshape(-1, 3), np.array([b.radius for b in bodies])
+
+    def at(self, time_s: float, which: NDArray[np.bool_] | None = None) -> Tracer:
+        """The place with everything stopped at one time, for the many rays of an image.
+
+        `which` (n,): the moving bodies that matter; the others are left out.
+        """
         stopped = copy(self)
-        moved = [a.mesh.transformed(a.trajectory.pose(time_s)) for a in self._actors]
-        stopped._actors = ()
-        stopped._bodies = [self._bodies[0], _Body(Mesh.merge(moved), None)]
+        bodies = self._bodies[1:]
+        kept = bodies if which is None else [bodies[i] for i in np.flatnonzero(which)]
+        stopped._bodies = [self._bodies[0], _Body(Mesh.merge([body.stopped(time_s) for body in kept]), None)]
         return stopped
 
     def trace(self, origins: ArrayLike, directions: ArrayLike, times_s: ArrayLike = 0.0) -> Hits:
@@ -107,9 +114,21 @@ class _Body:
         self._scene = EmbreeScene()
         if len(mesh):
             TriangleMesh(self._scene, np.ascontiguousarray(mesh.corners))
+        self._middle, self.radius = np.zeros(3), 0.0
+        if len(mesh) and trajectory is not None:
             low, high = mesh.bounds
-            self._centre = (low + high).astype(np.float64) / 2
-            self._radius = float(np.linalg.norm(high - low)) / 2
+            self._middle = (low + high).astype(np.float64) / 2
+            self.radius = float(np.linalg.norm(high - low)) / 2
+
+    def centre(self, times_s: ArrayLike) -> NDArray[np.float64]:
+        """Centre (..., 3) of the sphere around a moving body, in the world."""
+        assert self.trajectory is not None
+        return (self.trajectory.pose(times_s) @ np.append(self._middle, 1.0))[..., :3]
+
+    def stopped(self, time_s: float) -> Mesh:
+        """The mesh of a moving body in the world at one time."""
+        assert self.trajectory is not None
+        return self.mesh.transformed(self.trajectory.pose(time_s))
 
     def candidates(
         self, o: FloatArray, d: FloatArray, t: NDArray[np.float64], reach: FloatArray
@@ -121,9 +140,9 @@ class _Body:
             return np.arange(len(d)), None
         # A sweep lasts a tenth of a second: poses at a few times are enough to find the rays that come near.
         times = np.unique(np.linspace(t.min(), t.max(), 5))
-        centres = (self.trajectory.pose(times) @ np.append(self._centre, 1.0))[:, :3]
+        centres = self.centre(times)
         middle = centres.mean(axis=0)
-        radius = self._radius + float(np.linalg.norm(centres - middle, axis=1).max())
+        radius = self.radius + float(np.linalg.norm(centres - middle, axis=1).max())
         to_body = middle.astype(np.float32) - o
         along = np.einsum("ij,ij->i", to_body, d)
         beside = np.einsum("ij,ij->i", to_body, to_body) - along**2
