@@ -114,7 +114,7 @@ _ROW_HEIGHTS = np.array([0.0, 0.12, 0.3, 0.5, 0.7, 0.86, 0.95, 1.0])
 _SIDE_INSET = np.array([0.05, 0.015, 0.0, 0.0, 0.012, 0.025, 0.05, 0.1])
 _NOSE_INSET = np.array([0.1, 0.02, 0.0, 0.015, 0.04, 0.07, 0.12, 0.24])
 _REAR_INSET = np.array([0.1, 0.02, 0.0, 0.01, 0.03, 0.04, 0.05, 0.08])
-_HOOD_ROWS = np.array([0.86, 0.5, 0.0])
+_FACE_SHARES = np.array([0.0, 0.25, 0.62, 1.0])  # columns of half a front or rear face, from the middle to its edge
 
 
 def random_car_shape(rng: np.random.Generator, kind: str) -> CarShape:
@@ -211,7 +211,7 @@ def _around(rng: np.random.Generator, shape: CarShape) -> tuple[FloatArray, Floa
     rear_depth, rear_breadth = 0.2, 0.18
     arc = np.radians([0.0, 22.0, 50.0, 75.0])
     crown = 0.06 * shape.nose_bend
-    front_y = (half_w - breadth) * np.array([0.0, 0.25, 0.62])
+    front_y = (half_w - breadth) * _FACE_SHARES[:-1]
     points = [(half_l - crown * (y / (half_w - breadth)) ** 2, y) for y in front_y]
     points += [
         (half_l - crown - (depth - crown) * (1 - np.cos(a)), half_w - breadth + breadth * np.sin(a)) for a in arc
@@ -227,7 +227,7 @@ def _around(rng: np.random.Generator, shape: CarShape) -> tuple[FloatArray, Floa
         (-half_l + rear_depth - rear_depth * np.sin(a), half_w - rear_breadth + rear_breadth * np.cos(a))
         for a in np.radians([35.0, 70.0, 90.0])
     ]
-    points += [(-half_l - 0.0, y) for y in (half_w - rear_breadth) * np.array([0.7, 0.32, 0.0])]
+    points += [(-half_l, y) for y in (half_w - rear_breadth) * _FACE_SHARES[-2::-1]]
     left = np.array(points)
     outline = np.vstack([left, left[-2::-1] * [1.0, -1.0]])
     along = np.gradient(np.vstack([outline[-2:-1], outline, outline[1:2]]), axis=0)[1:-1]
@@ -254,10 +254,7 @@ def _lower_body(rng: np.random.Generator, palette: Palette, shape: CarShape, pai
     z = shape.clearance + _ROW_HEIGHTS[:, None] * (top - shape.clearance)
     bottom = np.where(np.abs(outward[:, 1]) > 0.6, _bottom_z(shape, outline[:, 0]), shape.clearance)
     z = np.maximum(z, bottom + np.minimum(0.1 * _ROW_HEIGHTS[:, None], 0.9 * (top - bottom)))
-    shell = np.dstack([plan, z])
-    lid = np.stack([_lid(shape, shell[-1], share) for share in _HOOD_ROWS])
-    points = np.concatenate([shell, lid])
-
+    points = np.dstack([plan, z])
     quad = (points[1:, 1:] + points[:-1, :-1] + points[1:, :-1] + points[:-1, 1:]) / 4
     facing = (outward[1:, 0] + outward[:-1, 0]) / 2
     aside = np.abs(quad[0, :, 1]) / (shape.width / 2)
@@ -265,7 +262,7 @@ def _lower_body(rng: np.random.Generator, palette: Palette, shape: CarShape, pai
     black = palette.add(BLACK_PLASTIC)
     material[0, :] = trim
     material[1, np.abs(facing) > 0.5] = trim
-    material[: len(_ROW_HEIGHTS) - 1, is_gap] = black
+    material[:, is_gap] = black
     front, back = facing > 0.5, facing < -0.5
     if rng.random() < 0.8:
         material[1, front & (aside < 0.65)] = black
@@ -274,22 +271,40 @@ def _lower_body(rng: np.random.Generator, palette: Palette, shape: CarShape, pai
         material[3, front & (aside < (0.35 if rng.random() < 0.5 else 0.5))] = grille
     lamp = palette.add(HEADLAMP_ON if lit else HEADLAMP)
     lamp_rows = slice(4, 6) if rng.random() < 0.6 else slice(4, 5)
-    material[lamp_rows, (facing > 0.3) & (aside > 0.5)] = lamp
+    material[lamp_rows, (facing > 0.3) & (aside > rng.uniform(0.45, 0.65))] = lamp
     tail = palette.add(TAIL_LAMP_ON if lit else TAIL_LAMP)
     tail_rows = slice(3, 6) if rng.random() < 0.5 else slice(4, 6)
-    material[tail_rows, (facing < -0.3) & (aside > 0.62)] = tail
+    material[tail_rows, (facing < -0.3) & (aside > rng.uniform(0.55, 0.75))] = tail
     if rng.random() < 0.25:
-        material[4, back] = black
-    within = (quad[..., 0] < shape.cowl_x - 0.12) & (quad[..., 0] > (-9 if shape.open_bed else shape.tail_x + 0.1))
-    material[len(_ROW_HEIGHTS) :][within[len(_ROW_HEIGHTS) :]] = -1
-    return grid_mesh(points, material, closed=True)
+        material[4, back & (aside < 0.55)] = black
+    left = points[-1, : (points.shape[1] + 1) // 2]
+    return Mesh.merge([grid_mesh(points, material, closed=True), _lids(shape, left, paint)])
 
 
-def _lid(shape: CarShape, edge: FloatArray, share: float) -> FloatArray:
-    """A row of bonnet and boot lid: the upper edge (n, 3) drawn in to `share` of its width and slightly arched."""
-    row = edge * [1.0, share, 1.0]
-    row[:, 2] += 0.05 * (1 - share**2) * np.minimum(np.abs(edge[:, 1]) / (shape.width / 2), 1.0)
-    return row
+def _lids(shape: CarShape, edge: FloatArray, paint: int) -> Mesh:
+    """Bonnet and boot lid, slightly arched between the left upper edge (n, 3), front to rear, and its mirror image."""
+    across = np.concatenate([-_FACE_SHARES[:0:-1], _FACE_SHARES])
+
+    def level(x: float, y: float, z: float) -> FloatArray:
+        from_end = min(shape.length / 2 - x - 0.2, x + shape.length / 2 - 0.05)
+        arch = 0.05 * (1 - across**2) * np.clip(from_end / 0.7, 0.0, 1.0)
+        return np.column_stack([np.full(7, x), across * y, z + arch])
+
+    def end(corner: FloatArray) -> FloatArray:
+        """The straight-on edge at front or rear, corner (k, 3) with y rising."""
+        y = np.abs(across) * corner[-1, 1]
+        return np.column_stack(
+            [np.interp(y, corner[:, 1], corner[:, 0]), across * corner[-1, 1], np.interp(y, corner[:, 1], corner[:, 2])]
+        )
+
+    face, aft = len(_FACE_SHARES) - 1, len(edge) - len(_FACE_SHARES)
+    bonnet = [end(edge[: face + 1])]
+    bonnet += [level(*point) for point in edge[face + 1 : aft] if point[0] > shape.cowl_x - 0.3]
+    lids = [grid_mesh(np.stack(bonnet), paint)]
+    boot = [level(*point) for point in edge[face + 1 : aft] if point[0] < shape.tail_x + 0.1]
+    if boot and not shape.open_bed:
+        lids.append(grid_mesh(np.stack([*boot, end(edge[aft:][::-1])]), paint))
+    return Mesh.merge(lids)
 
 
 def _greenhouse(rng: np.random.Generator, palette: Palette, shape: CarShape, paint: int) -> Mesh:
@@ -318,7 +333,9 @@ def _greenhouse(rng: np.random.Generator, palette: Palette, shape: CarShape, pai
     bottom, top = whole(low), whole(high)
     foot_z = _top_z(shape, bottom[:, 0]) - 0.02
     roof_z = shape.height - 0.07 - 0.05 * np.maximum(0, (shape.roof_front_x - 0.6 - top[:, 0])) / shape.length
-    rows = np.array([0.0, 0.07, 0.5, 0.92, 1.0])
+    # Tall vans have sheet metal above their windows.
+    glass_top = min(0.92, (0.78 + 0.07) / (shape.height - shape.belt_z))
+    rows = np.array([0.0, 0.07, 0.5 * glass_top, glass_top, 1.0])
     bulge = 0.02 * np.sin(np.pi * rows)
     plan = bottom + rows[:, None, None] * (top - bottom)
     plan = plan * (1 + bulge[:, None, None] * [0.0, 1.0])
@@ -368,19 +385,25 @@ def _inside(palette: Palette, shape: CarShape) -> Mesh:
         box((0.45, shape.width - 0.3, 0.25), trim, (shape.cowl_x - 0.35, 0.0, shape.belt_z - 0.13)),
     ]
     seats = [(shape.cowl_x - 1.25, 0.37), (shape.cowl_x - 1.25, -0.37)]
-    if not shape.open_bed and shape.panel_from >= 1.0:
-        seats += [(shape.cowl_x - 2.1, 0.0)]
+    if not shape.open_bed and shape.panel_from >= 1.0 and shape.roof_rear_x < shape.cowl_x - 2.2:
+        seats += [(shape.cowl_x - 2.05, 0.0)]
+    back = min(0.6, shape.height - 0.35 - floor_z)
     for x, y in seats:
         breadth = 0.5 if y else inner
         parts.append(box((0.5, breadth, 0.18), trim, (x + 0.1, y, floor_z + 0.09)))
-        back = box((0.12, breadth, 0.6), trim).transformed(pose((x - 0.2, y, floor_z + 0.42), (0, -0.3, 0)))
-        parts.append(back)
-        parts.append(box((0.1, 0.26, 0.18), trim, (x - 0.32, y, floor_z + 0.82)))
+        leaning = pose((x - 0.2, y, floor_z + 0.1 + back / 2), (0, -0.25, 0))
+        parts.append(box((0.12, breadth, back), trim).transformed(leaning))
+        if y:
+            parts.append(box((0.08, 0.24, 0.16), trim, (x - 0.3, y, floor_z + back + 0.16)))
     if shape.open_bed:
         bed_from, bed_to = -shape.length / 2 + 0.1, shape.tail_x
-        parts.append(
-            box((bed_to - bed_from, shape.width - 0.25, 0.05), dark, ((bed_from + bed_to) / 2, 0, floor_z + 0.08))
-        )
+        length, middle = bed_to - bed_from, (bed_from + bed_to) / 2
+        wall = shape.belt_z - floor_z - 0.1
+        parts.append(box((length, shape.width - 0.2, 0.05), dark, (middle, 0, floor_z + 0.08)))
+        for y in (-shape.width / 2 + 0.15, shape.width / 2 - 0.15):
+            parts.append(box((length, 0.1, wall), dark, (middle, y, floor_z + 0.1 + wall / 2)))
+        for x in (bed_from + 0.03, bed_to - 0.03):
+            parts.append(box((0.08, shape.width - 0.25, wall), dark, (x, 0, floor_z + 0.1 + wall / 2)))
     return Mesh.merge(parts)
 
 
@@ -415,9 +438,10 @@ def _fittings(rng: np.random.Generator, palette: Palette, shape: CarShape, paint
     left = [mirror, *handles]
     if kind in ("estate", "suv") and rng.random() < 0.6:
         y = half_w - 0.09 - shape.tumble - 0.06
-        z = shape.height + 0.02
-        ends = shape.roof_front_x - 0.4, shape.roof_rear_x + 0.35
-        left.append(tube([(ends[0], y, z), (ends[1], y, z)], 0.016, black, 5))
+        z = shape.height + 0.005
+        front, rear = shape.roof_front_x - 0.4, shape.roof_rear_x + 0.35
+        rail = [(front, y, z - 0.07), (front - 0.12, y, z), (rear + 0.12, y, z), (rear, y, z - 0.07)]
+        left.append(tube(rail, 0.016, black, 5))
     plate = palette.add(YELLOW_PLATE if rng.random() < 0.15 else WHITE_PLATE)
     size = (0.02, 0.52, 0.11) if rng.random() < 0.7 else (0.02, 0.31, 0.16)
     front_z = shape.clearance + 0.35 * (shape.nose_z - shape.clearance)

@@ -9,6 +9,7 @@ from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, box, grid_mesh
 from i2p_calib_ros.frames.world.shapes import ellipsoid, mirrored, tube
 from i2p_calib_ros.frames.world.stuff import (
+    ALLOY,
     BLACK_PLASTIC,
     CAR_GLASS,
     DARK_STEEL,
@@ -38,12 +39,12 @@ def make_box_truck(rng: np.random.Generator, palette: Palette) -> Mesh:
     deck_z = 2 * wheel + 0.15
     body_length = length - cab_length - 0.15
     parts = [
-        _cab(rng, palette, cab_length, width, float(rng.uniform(2.3, 2.9)), wheel).translated(
+        _cab(rng, palette, cab_length, width, float(rng.uniform(2.3, 2.9)), wheel, cab_length / 2 - 0.95).translated(
             front - cab_length / 2, 0
         ),
         _chassis(palette, -front + 0.2, front - 0.4, deck_z),
         _load(rng, palette, body_length, width, deck_z).translated(-front + body_length / 2, 0),
-        _axles(rng, palette, (front - 0.9,), width, wheel, twin=False),
+        _axles(rng, palette, (front - 0.95,), width, wheel, twin=False),
         _axles(rng, palette, (-front + 1.6,), width, wheel, twin=True),
         _rear_end(palette, -front, width, deck_z),
     ]
@@ -59,7 +60,7 @@ def make_articulated_truck(rng: np.random.Generator, palette: Palette) -> Mesh:
     trailer = length - cab_length - 0.7
     trailer_end = -front + trailer
     parts = [
-        _cab(rng, palette, cab_length, width, float(rng.uniform(3.2, 3.8)), wheel).translated(
+        _cab(rng, palette, cab_length, width, float(rng.uniform(3.2, 3.8)), wheel, cab_length / 2 - 1.4).translated(
             front - cab_length / 2, 0
         ),
         _chassis(palette, trailer_end - 2.4, front - 0.4, 0.95),
@@ -70,8 +71,10 @@ def make_articulated_truck(rng: np.random.Generator, palette: Palette) -> Mesh:
         _axles(rng, palette, (-front + 2.0, -front + 3.3, -front + 4.6), width, wheel, twin=False),
         _rear_end(palette, -front, width, deck_z),
     ]
-    guard = palette.add(GALVANISED)
+    guard, tank = palette.add(GALVANISED), palette.add(ALLOY)
     for side in (-1, 1):
+        tank_x = np.array([trailer_end - 0.3, trailer_end + 0.7])
+        parts.append(tube(np.column_stack([tank_x, [0.85 * side] * 2, [0.65] * 2]), 0.3, tank, 10))
         for z in (0.55, 0.85):
             parts.append(box((trailer - 8.0, 0.03, 0.1), guard, (0.4, side * (width / 2 - 0.05), z)))
     return Mesh.merge(parts)
@@ -83,11 +86,10 @@ def make_bus(rng: np.random.Generator, palette: Palette) -> Mesh:
     height, wheel, clearance = float(rng.uniform(2.9, 3.6)), 0.48, 0.28
     paint, accent = (palette.add(bright_paint(rng)) for _ in range(2))
     glass, black = palette.add(CAR_GLASS), palette.add(BLACK_PLASTIC)
-    windows = int(length / 1.45)
-    edge = np.sort(np.concatenate([np.linspace(-0.5, 0.5, windows + 1)] * 2))
-    edge[1:-1:2] += 0.035 / length
-    edge[2:-1:2] -= 0.035 / length
-    side_x = np.unique(np.round(edge * (length - 0.7), 4))[::-1]
+    axles = (length / 2 - 2.6, -length / 2 + 3.2)
+    posts = np.linspace(-0.5, 0.5, int(length / 1.45) + 1) * (length - 0.7)
+    arch = (wheel + 0.08) * np.cos(np.linspace(0, np.pi, 9))
+    side_x = np.sort(np.concatenate([posts - 0.035, posts + 0.035, *(axle + arch for axle in axles)]))[::-1]
     left = [(length / 2, 0.0), (length / 2 - 0.03, 0.85), (length / 2 - 0.12, 1.12), (length / 2 - 0.3, width / 2)]
     left += [(x, width / 2) for x in side_x]
     left += [(-length / 2 + 0.2, width / 2), (-length / 2 + 0.03, 1.15), (-length / 2, 0.9), (-length / 2, 0.0)]
@@ -96,9 +98,12 @@ def make_bus(rng: np.random.Generator, palette: Palette) -> Mesh:
     sill = clearance + float(rng.uniform(0.55, 0.9))
     rows = np.array([clearance, clearance + 0.25, sill, height - 0.65, height - 0.4, height - 0.12])
     inset = np.array([0.02, 0.0, 0.0, 0.02, 0.04, 0.08])
+    off_axle = np.abs(plan[:, :1] - np.array(axles)).min(axis=1)
+    arch_z = np.where(off_axle < wheel + 0.08, wheel + np.sqrt(np.maximum((wheel + 0.08) ** 2 - off_axle**2, 0)), 0)
     points = []
     for z, gap in zip(rows, inset):
-        points.append(np.column_stack([plan * (1 - 2 * gap / np.array([length, width])), np.full(len(plan), z)]))
+        at_z = np.maximum(z, arch_z + 0.01 * (z - clearance))
+        points.append(np.column_stack([plan * (1 - 2 * gap / np.array([length, width])), at_z]))
     points += [
         np.column_stack([plan * [0.985, share], np.full(len(plan), z)])
         for share, z in ((0.88, height - 0.02), (0.5, height), (0.0, height + 0.02))
@@ -106,12 +111,12 @@ def make_bus(rng: np.random.Generator, palette: Palette) -> Mesh:
     material = np.full((len(points) - 1, len(plan) - 1), paint, dtype=np.int32)
     material[0] = accent
     material[3] = accent if rng.random() < 0.5 else paint
-    width_of = np.linalg.norm(np.diff(plan, axis=0), axis=1)
     middle_x = (plan[1:, 0] + plan[:-1, 0]) / 2
     at_side = np.abs(middle_x) < length / 2 - 0.35
-    pane = at_side & (width_of > 0.2)
+    at_post = np.abs(middle_x[:, None] - posts).min(axis=1) < 0.035
+    pane = at_side & ~at_post
     material[2, pane] = glass
-    material[2, at_side & (width_of <= 0.2)] = black
+    material[2, at_side & at_post] = black
     front = middle_x > length / 2 - 0.2
     material[1:4, front & (np.abs(plan[1:, 1] + plan[:-1, 1]) < 2.2)] = glass
     material[1, front] = paint
@@ -140,35 +145,51 @@ def make_bus(rng: np.random.Generator, palette: Palette) -> Mesh:
         trim.append(box((0.06, 0.3, 0.18), lamp, (length / 2 - 0.06, y, clearance + 0.3)))
         trim.append(box((0.05, 0.14, 0.45), tail, (-length / 2 - 0.005, y, clearance + 0.7)))
         trim.append(ellipsoid((0.08, 0.13, 0.22), black, (length / 2 + 0.15, y * 1.33, height - 0.9), 6))
-    axles = _axles(rng, palette, (length / 2 - 2.6, -length / 2 + 3.2), width + 0.02, wheel, twin=False)
-    return Mesh.merge([grid_mesh(np.stack(points), material, closed=True), *seats, *trim, axles])
+        arm = [(length / 2 - 0.3, y * 1.25, height - 0.35), (length / 2 + 0.15, y * 1.33, height - 0.75)]
+        trim.append(tube(arm, 0.025, black, 5))
+    wheels = _axles(rng, palette, axles, width, wheel, twin=False)
+    return Mesh.merge([grid_mesh(np.stack(points), material, closed=True), *seats, *trim, wheels])
 
 
-def _cab(rng: np.random.Generator, palette: Palette, length: float, width: float, height: float, wheel: float) -> Mesh:
+def _cab(
+    rng: np.random.Generator,
+    palette: Palette,
+    length: float,
+    width: float,
+    height: float,
+    wheel: float,
+    wheel_x: float,
+) -> Mesh:
     """A forward-control cab around the origin's vertical: shell with glass, lamps, mirrors, sun visor."""
     paint = palette.add(car_paint(rng) if rng.random() < 0.6 else bright_paint(rng))
     glass, black = palette.add(CAR_GLASS), palette.add(BLACK_PLASTIC)
     foot, half_l, half_w = 0.4, length / 2, width / 2
+    arch_x = wheel_x + (wheel + 0.08) * np.cos(np.linspace(0, np.pi, 9))
+    window = np.array([half_l - 0.38, max(half_l - 1.25, -half_l + 0.2)])
+    side_x = np.concatenate([arch_x, window])
+    side_x = np.unique(side_x[(side_x < half_l - 0.28) & (side_x > -half_l + 0.05)])[::-1]
     left = np.array(
-        [(half_l, 0.0), (half_l - 0.02, 0.8 * half_w), (half_l - 0.1, 0.95 * half_w), (half_l - 0.25, half_w),
-         (half_l - 0.35, half_w), (-0.1, half_w), (-0.25, half_w), (-half_l, half_w), (-half_l, 0.0)]
-    )  # fmt: skip
+        [(half_l, 0.0), (half_l - 0.02, 0.8 * half_w), (half_l - 0.1, 0.95 * half_w), (half_l - 0.25, half_w)]
+        + [(x, half_w) for x in side_x]
+        + [(-half_l + 0.04, half_w), (-half_l, half_w - 0.04), (-half_l, 0.0)]
+    )
     plan = np.vstack([left, left[-2::-1] * [1, -1]])
     sill = 0.52 * height
     top = min(height - 0.25, sill + 0.95)
-    arch = np.where(np.abs(plan[:, 0] + 0.05) < 0.35, 2 * wheel + 0.1, foot)
-    rows = [arch, np.maximum(arch + 0.02, 0.35 * height), sill, top, height - 0.1, height]
+    off_axle = np.abs(plan[:, 0] - wheel_x)
+    arch = np.where(off_axle < wheel + 0.08, wheel + np.sqrt(np.maximum((wheel + 0.08) ** 2 - off_axle**2, 0)), foot)
+    rows = [np.maximum(z, arch + 0.02 * z) for z in (foot, 0.35 * height, sill, top, height - 0.1, height)]
     lean = [0.0, 0.0, 0.0, 0.1, 0.3 if height > 3.0 else 0.18, 0.45]
     points = []
     for z, back in zip(rows, lean):
-        x = np.where(plan[:, 0] > 0, plan[:, 0] - back * plan[:, 0] / half_l, plan[:, 0])
+        x = plan[:, 0] - back * np.clip((plan[:, 0] - half_l + 0.9) / 0.9, 0.0, 1.0)
         points.append(np.column_stack([x, plan[:, 1] * (1 - 0.12 * back), np.broadcast_to(z, len(plan))]))
     points.append(points[-1] * [0.8, 0.0, 1.0])
     material = np.full((len(points) - 1, len(plan) - 1), paint, dtype=np.int32)
     material[0] = black
-    names = ["front", "front", "post", "post", "window", "post", "back", "back"]
-    names = np.array(names + names[::-1]).tolist()
-    material[2, [name in ("front", "window") for name in names]] = glass
+    middle_x = (plan[1:, 0] + plan[:-1, 0]) / 2
+    material[2, [0, 1, -2, -1]] = glass
+    material[2, (middle_x < window[0]) & (middle_x > window[1])] = glass
     if rng.random() < 0.6:
         material[1, [0, -1]] = black
     lamp = palette.add(HEADLAMP if rng.random() < 0.6 else HEADLAMP_ON)
@@ -183,8 +204,8 @@ def _cab(rng: np.random.Generator, palette: Palette, length: float, width: float
         grid_mesh(np.stack(points), material, closed=True),
         *side,
         *(mirrored(part) for part in side),
-        box((0.25, 0.85 * width, 0.1), black, (half_l + 0.02, 0, top + 0.1)),
-        box((0.4, 0.9 * width, 0.3), inside, (half_l - 0.4, 0, sill - 0.1)),
+        box((0.3, 0.85 * width, 0.1), black, (half_l - 0.02, 0, top + 0.1)),
+        box((0.4, 0.9 * width, 0.3), inside, (half_l - 0.4, 0, sill - 0.18)),
         box((0.15, 0.85 * width, 0.9), inside, (-0.3, 0, sill + 0.1)),
         box((0.03, 0.52, 0.11), palette.add(WHITE_PLATE), (half_l + 0.02, 0, 0.52)),
     ]
@@ -282,6 +303,12 @@ def _axles(
     left = Mesh.merge([wheel.translated(x, width / 2 - tyre / 2 - 0.03, radius) for x in axle_x])
     axle = palette.add(DARK_STEEL)
     beams = [box((0.14, width - 0.5, 0.14), axle, (x, 0, radius)) for x in axle_x]
+    guard = palette.add(BLACK_PLASTIC)
+    wing = np.linspace(0.35, np.pi - 0.35, 6)
+    for x in axle_x if twin else ():
+        arc = np.column_stack([x + 1.12 * radius * np.cos(wing), np.zeros(6), radius + 1.12 * radius * np.sin(wing)])
+        rows = [arc + [0, side * (width / 2 - 0.02), 0] for side in (1, -1)]
+        left = Mesh.merge([left, grid_mesh(np.stack(rows), guard)])
     return Mesh.merge([left, mirrored(left), *beams])
 
 

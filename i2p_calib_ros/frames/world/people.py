@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, box, grid_mesh
 from i2p_calib_ros.frames.world.shapes import ellipsoid, pose, tube
-from i2p_calib_ros.frames.world.stuff import BLACK_PLASTIC, REFLECTOR, bright_paint, cloth, near, skin
+from i2p_calib_ros.frames.world.stuff import (
+    BLACK_PLASTIC,
+    REFLECTOR,
+    bright_paint,
+    cloth,
+    leather,
+    near,
+    skin,
+    trousers,
+)
 from i2p_calib_ros.frames.world.two_wheelers import BICYCLE_SEAT, MOTORBIKE_SEAT, make_bicycle, make_motorbike
 
 FloatArray = NDArray[np.float64]
@@ -55,8 +64,8 @@ def random_figure(rng: np.random.Generator, palette: Palette, child: bool = Fals
         height=float(rng.uniform(1.0, 1.45) if child else np.clip(rng.normal(1.71, 0.09), 1.5, 1.95)),
         stout=float(rng.uniform(0.88, 1.25)),
         top=palette.add(cloth(rng)),
-        legs=palette.add(cloth(rng)),
-        shoes=palette.add(cloth(rng)),
+        legs=palette.add(trousers(rng)),
+        shoes=palette.add(leather(rng)),
         skin=palette.add(skin(rng)),
         hair=palette.add(hair),
     )
@@ -146,8 +155,9 @@ def make_figure(figure: Figure, stance: Pose) -> Mesh:
         hand_dir = _down(arm + elbow) * np.cos(stance.spread) + 0.3 * outward
         elbow_at = shoulder + 0.172 * h * (_down(arm) * np.cos(stance.spread) + outward)
         wrist = elbow_at + 0.15 * h * hand_dir
-        sleeve = [shoulder, (shoulder + elbow_at) / 2, elbow_at, wrist]
-        parts.append(tube(sleeve, 0.058 * h / 1.7 * s * np.array([1.0, 0.9, 0.8, 0.62]), figure.top, 6, caps=False))
+        # The sleeve starts inside the shoulder, so that the joint is round.
+        sleeve = [shoulder - [0, side * 0.02 * h, -0.015 * h], shoulder, (shoulder + elbow_at) / 2, elbow_at, wrist]
+        parts.append(tube(sleeve, 0.06 * h / 1.7 * s * np.array([0.6, 1.0, 0.9, 0.8, 0.62]), figure.top, 6, caps=False))
         parts.append(ellipsoid((0.02 * h, 0.015 * h, 0.05 * h), figure.skin, wrist + 0.04 * h * hand_dir, 6))
     parts.append(_head(figure, stance))
     return Mesh.merge(parts)
@@ -212,11 +222,11 @@ def _worn(rng: np.random.Generator, palette: Palette, figure: Figure, stance: Po
         parts.append(tube(path, np.array([0.075, 0.1, flare]) * h * figure.stout, material, 10, caps=False))
     if rng.random() < 0.2:
         back = _trunk_point(figure, stance, 0.19 * h) - [0.12 * h, 0, 0]
-        parts.append(ellipsoid((0.08 * h, 0.09 * h, 0.14 * h), palette.add(bright_paint(rng)), back, 8))
+        parts.append(ellipsoid((0.08 * h, 0.09 * h, 0.14 * h), palette.add(cloth(rng)), back, 8))
     elif rng.random() < 0.3:
         side = float(rng.choice([-1, 1]))
         at = (0.02, side * 0.2 * h, 0.36 * h)
-        parts.append(box((0.3, 0.1, 0.3), palette.add(cloth(rng)), at))
+        parts.append(box((0.3, 0.1, 0.3), palette.add(leather(rng)), at))
     if rng.random() < 0.2:
         head = _head_centre(figure, stance) + [0.0, 0.0, 0.045 * h]
         parts.append(ellipsoid((0.065 * h, 0.055 * h, 0.04 * h), palette.add(cloth(rng)), head, 8))

@@ -105,15 +105,33 @@ def bright_paint(rng: np.random.Generator) -> Material:
 
 
 def cloth(rng: np.random.Generator) -> Material:
-    """Clothes: often dark, sometimes of any colour, bright to a LiDAR unless black cotton."""
-    if rng.random() < 0.55:
-        colour = near(rng, (0.07, 0.075, 0.09), 0.6)
+    """Clothes: mostly dark or muted, sometimes of a strong colour; bright to a LiDAR unless black cotton."""
+    muted: list[Colour] = [
+        (0.03, 0.03, 0.035), (0.04, 0.05, 0.09), (0.08, 0.11, 0.18), (0.16, 0.16, 0.17), (0.3, 0.26, 0.2),
+        (0.1, 0.09, 0.06), (0.55, 0.55, 0.54),
+    ]  # fmt: skip
+    if rng.random() < 0.75:
+        colour = near(rng, muted[int(rng.integers(len(muted)))], 0.3)
     else:
         hue = rng.dirichlet([0.8, 0.8, 0.8])
-        grey = rng.uniform(0, 0.6)
-        mixed = rng.uniform(0.15, 0.7) * (grey + (1 - grey) * hue / hue.max())
+        grey = rng.uniform(0.1, 0.7)
+        mixed = rng.uniform(0.1, 0.55) * (grey + (1 - grey) * hue / hue.max())
         colour = (float(mixed[0]), float(mixed[1]), float(mixed[2]))
     return Material("cloth", "fabric", colour, tile_m=0.6, lidar_reflectivity=float(rng.uniform(0.12, 0.7)))
+
+
+def trousers(rng: np.random.Generator) -> Material:
+    """Denim, black, grey, khaki."""
+    colours: list[Colour] = [(0.05, 0.07, 0.13), (0.02, 0.02, 0.024), (0.1, 0.1, 0.105), (0.25, 0.2, 0.13)]
+    colour = near(rng, colours[int(rng.choice(4, p=[0.4, 0.3, 0.15, 0.15]))], 0.35)
+    return Material("trousers", "fabric", colour, tile_m=0.5, lidar_reflectivity=float(rng.uniform(0.12, 0.6)))
+
+
+def leather(rng: np.random.Generator) -> Material:
+    """Shoes and bags: black, brown, white."""
+    colours: list[Colour] = [(0.02, 0.02, 0.02), (0.1, 0.05, 0.025), (0.6, 0.6, 0.58)]
+    colour = near(rng, colours[int(rng.choice(3, p=[0.5, 0.25, 0.25]))], 0.3)
+    return Material("leather", "plain", colour, gloss=0.03, lidar_reflectivity=float(rng.uniform(0.15, 0.5)))
 
 
 def skin(rng: np.random.Generator) -> Material:

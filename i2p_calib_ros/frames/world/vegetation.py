@@ -44,7 +44,7 @@ def make_bush(rng: np.random.Generator, palette: Palette) -> Mesh:
     radii = np.column_stack([rng.uniform(0.4, 0.65, (5, 2)) * spread, rng.uniform(0.3, 0.42, 5) * height])
     shades = _foliage(rng, palette)
     core = ellipsoid((0.5 * spread, 0.5 * spread, 0.35 * height), _shade(palette), (0, 0, 0.38 * height), 8)
-    return Mesh.merge([core, _lobed_crown(rng, shades, lobes, radii, 1100, 0.16 + 0.05 * height)])
+    return Mesh.merge([core, _lobed_crown(rng, shades, lobes, radii, 1800, 0.9)])
 
 
 def make_hedge(rng: np.random.Generator, palette: Palette, length_m: float) -> Mesh:
@@ -52,7 +52,7 @@ def make_hedge(rng: np.random.Generator, palette: Palette, length_m: float) -> M
     height, width = float(rng.uniform(0.8, 2.2)), float(rng.uniform(0.5, 1.0))
     shades = _foliage(rng, palette)
     area = length_m * (2 * height + width) + 2 * height * width
-    count = int(min(70 * area, 4000))
+    count = int(min(110 * area, 3900))
     # Leaves lie on the two sides, the top and the ends, in proportion to the area of each.
     share = np.array([length_m * height, length_m * height, length_m * width, width * height, width * height]) / area
     face = rng.choice(5, size=count, p=share)
@@ -66,7 +66,7 @@ def make_hedge(rng: np.random.Generator, palette: Palette, length_m: float) -> M
     waviness = 0.05 * np.sin(at @ rng.normal(0, 2.5, 3)) + rng.normal(0, 0.035, count)
     at += waviness[:, None] * outward
     at[:, 2] = np.maximum(at[:, 2], 0.03)
-    leaves = _leaves(rng, shades, at, 1.5 * np.sqrt(area / count) * rng.uniform(0.5, 1.2, count), outward)
+    leaves = _leaves(rng, shades, at, 2.2 * np.sqrt(area / count) * rng.uniform(0.6, 1.4, count), outward)
     core = box((length_m - 0.12, width - 0.12, height - 0.06), _shade(palette), (0, 0, height / 2 - 0.03))
     return Mesh.merge([core, leaves])
 
@@ -135,15 +135,20 @@ def _broadleaf(rng: np.random.Generator, palette: Palette, height: float, slende
         np.repeat([0.28 * radius, 0.1 * radius], count),
         bark,
     )
-    size = 0.2 + 0.055 * spread
-    leaves = _lobed_crown(rng, _foliage(rng, palette, autumn=0.12), centres, radii, 1850, size)
+    cover = float(rng.uniform(0.45, 0.85))
+    leaves = _lobed_crown(rng, _foliage(rng, palette, autumn=0.12), centres, radii, 3650, cover)
     return Mesh.merge([stem, boughs, leaves])
 
 
 def _lobed_crown(
-    rng: np.random.Generator, shades: list[int], centres: FloatArray, radii: FloatArray, count: int, size_m: float
+    rng: np.random.Generator, shades: list[int], centres: FloatArray, radii: FloatArray, count: int, cover: float
 ) -> Mesh:
-    """Leaf clusters in the outer parts of ellipsoidal lobes: centres, radii (lobes, 3)."""
+    """`count` leaf clusters in the outer parts of ellipsoidal lobes: centres, radii (lobes, 3) metres.
+
+    cover: area of all leaves over that of the lobes' surfaces.
+    """
+    surface_m2 = 4 * np.pi * (radii.prod(axis=1) ** (2 / 3)).sum()
+    size_m = np.sqrt(cover * surface_m2 / (0.26 * count))  # a leaf of size 1 has an area of about 0.26
     weight = radii.prod(axis=1) ** (2 / 3)
     lobe = rng.choice(len(centres), size=count, p=weight / weight.sum())
     direction = rng.normal(0, 1, (count, 3))
@@ -159,22 +164,24 @@ def _lobed_crown(
 def _leaves(
     rng: np.random.Generator, shades: list[int], at: FloatArray, size_m: ArrayLike, outward: FloatArray
 ) -> Mesh:
-    """Ragged kites of random slant, two triangles each, at (n, 3), shaded as the surface with normals `outward`."""
+    """Slender triangles of random slant at (n, 3), `size_m` long, shaded as the surface with normals `outward`."""
     count = len(at)
-    slant = outward + 0.9 * rng.normal(0, 1, (count, 3))
+    slant = outward + 0.8 * rng.normal(0, 1, (count, 3))
     along = np.cross(slant, rng.normal(0, 1, (count, 3)))
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     across = np.cross(slant, along)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     size = np.broadcast_to(np.asarray(size_m, dtype=np.float64), count)[:, None]
-    shape = rng.uniform(0.35, 1.0, (4, count, 1)) * size * 0.75
-    tips = [at + shape[0] * along, at + shape[1] * across, at - shape[2] * along, at - shape[3] * across]
-    corners = np.concatenate([np.stack([tips[0], tips[1], tips[2]], 1), np.stack([tips[0], tips[2], tips[3]], 1)])
+    breadth = size * rng.uniform(0.35, 0.7, (count, 1))
+    skew = size * rng.uniform(-0.4, 0.4, (count, 1))
+    corners = (
+        np.stack([at + 0.5 * size * along, at - 0.5 * size * along, at + breadth * across + skew * along], axis=1)
+        - (breadth / 3 * across)[:, None]
+    )
     outward = outward + 0.5 * rng.normal(0, 1, (count, 3))
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
-    normals = np.broadcast_to(np.tile(outward, (2, 1))[:, None], corners.shape)
-    material = np.tile(np.array(shades, dtype=np.int32)[rng.integers(0, len(shades), count)], 2)
-    return Mesh.create(corners, material, normals=normals)
+    material = np.array(shades, dtype=np.int32)[rng.integers(0, len(shades), count)]
+    return Mesh.create(corners, material, normals=np.repeat(outward[:, None], 3, axis=1))
 
 
 def _conifer(rng: np.random.Generator, palette: Palette, height: float) -> Mesh:

@@ -21,7 +21,7 @@ def make_wheel(
         (radius_m, half - shoulder), (radius_m - 0.4 * shoulder, half), (rim, half), (0.93 * rim, 0.3 * half),
     ]  # fmt: skip
     backing = [(0.93 * rim, 0.3 * half), (0.0, 0.3 * half)]
-    parts = [revolve(tyre, palette.add(RUBBER), 16), revolve(backing, palette.add(BLACK_PLASTIC), 16)]
+    parts = [revolve(tyre, palette.add(RUBBER), 14), revolve(backing, palette.add(BLACK_PLASTIC), 14)]
     parts.append(_spokes(rng, palette.add(ALLOY), 0.95 * rim, 0.8 * half))
     # Turned from standing on z to lying along y.
     return Mesh.merge(parts).transformed(pose(rpy_rad=(-np.pi / 2, 0, 0)))
