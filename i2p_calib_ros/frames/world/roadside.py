@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from i2p_calib_ros.frames.world.buildings import make_building
 from i2p_calib_ros.frames.world.materials import Material
-from i2p_calib_ros.frames.world.mesh import box, grid_mesh
+from i2p_calib_ros.frames.world.mesh import Mesh, grid_mesh
 from i2p_calib_ros.frames.world.pavement import Surface, land_material
 from i2p_calib_ros.frames.world.roads import Path, Road
 from i2p_calib_ros.frames.world.site_plan import Site, footprint
+from i2p_calib_ros.frames.world.street_furniture import make_fence, make_wall
 from i2p_calib_ros.frames.world.stuff import near, pick
 from i2p_calib_ros.frames.world.vegetation import make_bush, make_hedge, make_tree
 from i2p_calib_ros.frames.world.vehicles import make_vehicle
@@ -27,7 +28,8 @@ NEAR_M = 60.0
 @dataclass(frozen=True)
 class Frontage:
     """How the land beside a road is built on. kinds: chances of kinds of building; widths_m of lots; setback_m from
-    the pavement; gap: chance of an empty lot; terraced: chance of wall to wall; hedged: chance of a garden edge."""
+    the pavement; gap: chance of an empty lot; terraced: chance of wall to wall; hedged: chance of a garden edge;
+    open_lots: whether empty lots are used as car parks and yards."""
 
     kinds: dict[str, float]
     widths_m: tuple[float, float]
@@ -37,6 +39,7 @@ class Frontage:
     garden: bool = False
     hedged: float = 0.0
     trees: float = 0.0
+    open_lots: bool = True
 
 
 def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage, ego_line: shapely.Geometry) -> None:
@@ -54,7 +57,8 @@ def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage
         if not terraced:
             setback = float(rng.uniform(*plan.setback_m))
         if rng.random() < plan.gap:
-            _open_lot(site, surface, road, side, edge, middle, width)
+            if plan.open_lots:
+                _open_lot(site, surface, road, side, edge, middle, width)
             continue
         kind = pick(rng, plan.kinds)
         built = width if terraced else width - float(rng.uniform(1.5, 5.0)) * min(1.0, width / 12)
@@ -150,21 +154,17 @@ def border(site: Site, path: Path, start_m: float, end_m: float, offset_m: float
     """A hedge, fence or wall along a path, in straight pieces."""
     rng = site.rng
     pieces = max(1, round((end_m - start_m) / 6.0))
-    wall = site.palette.add(
-        Material("garden wall", str(rng.choice(["brick", "stone", "plaster", "concrete"])), near(rng, (0.4, 0.34, 0.28), 0.3), tile_m=1.2)
-    )  # fmt: skip
-    high = float(rng.uniform(0.5, 2.2))
+    maker = {"hedge": make_hedge, "fence": make_fence, "wall": make_wall}[style]
+    sort = int(rng.integers(2))
     for a, b in zip(np.linspace(start_m, end_m, pieces + 1)[:-1], np.linspace(start_m, end_m, pieces + 1)[1:]):
         p, q = path.at(a, offset_m), path.at(b, offset_m)
         length = float(np.linalg.norm(q - p))
         if length < 0.8:
             continue
-        if style == "hedge":
-            mesh = site.from_stock(f"hedge {round(length)}", 2, lambda r, m, n=round(length): make_hedge(r, m, n))
-        else:
-            mesh = box([length + 0.1, 0.25, high + 0.5], wall, [0, 0, high / 2 - 0.25])
+        size = max(1, round(length))
+        mesh = site.from_stock(f"{style} {size} {sort}", 1, lambda r, m, n=size: maker(r, m, n))
         (x, y), d = (p + q) / 2, q - p
-        site.put(mesh, x, y, float(np.arctan2(d[1], d[0])), z)
+        site.put(mesh, x, y, float(np.arctan2(d[1], d[0])), z, radius_m=0.3)
 
 
 def park(site: Site, path: Path, s_m: float, offset_m: float, yaw_rad: float, z: float = 0.0) -> bool:
@@ -195,11 +195,21 @@ def park_along(site: Site, road: Road, share: float, keep_clear: shapely.Geometr
             park(site, path, at, side * (offset + rng.normal(0, 0.08)), float(path.heading(at)) + np.pi * against, z)
 
 
-def plant_tree(site: Site, x: float, y: float, z: float = 0.0, kind: str | None = None) -> bool:
-    """A tree of the few sorts that grow here."""
+def plant_tree(site: Site, x: float, y: float, z: float = 0.0, kind: str | None = None, far: bool = False) -> bool:
+    """A tree of the few sorts that grow here; a `far` one has fewer and larger leaves."""
     rng = site.rng
     tree = site.from_stock(f"tree {kind}", 5, lambda r, m: make_tree(r, m, kind))
+    if far:
+        tree = site.from_stock(f"far tree {kind}", 4, lambda r, m, t=tree: thinned(t, r, 0.15))
     return site.put(tree, x, y, rng.uniform(0, 2 * np.pi), z, rng.uniform(0.75, 1.25), radius_m=0.5)
+
+
+def thinned(plant: Mesh, rng: np.random.Generator, share: float) -> Mesh:
+    """A share of the plant's triangles, enlarged so that they cover as much."""
+    keep = np.flatnonzero(rng.random(len(plant)) < share)
+    corners = plant.corners[keep]
+    middle = corners.mean(axis=1, keepdims=True)
+    return Mesh(middle + (corners - middle) / np.sqrt(share), plant.uv[keep], plant.normals[keep], plant.material[keep])
 
 
 def plant_row(site: Site, road: Road, offset_m: float, spacing_m: float, keep_clear: shapely.Geometry) -> None:
@@ -214,20 +224,27 @@ def plant_row(site: Site, road: Road, offset_m: float, spacing_m: float, keep_cl
             plant_tree(site, x, y, road.section.kerb_m, kind)
 
 
-def scatter_plants(site: Site, area: shapely.Geometry, trees: int, bushes: int) -> None:
+def scatter_plants(
+    site: Site, area: shapely.Geometry, trees: int, bushes: int, ego_line: shapely.Geometry, spread_m: float = 7.0
+) -> None:
     """Trees and bushes at random places of an area, in clumps."""
     rng = site.rng
     x0, y0, x1, y1 = area.bounds
     clumps = rng.uniform((x0, y0), (x1, y1), (max(1, (trees + bushes) // 6), 2))
+    shapely.prepare(area)
     for i in range(trees + bushes):
-        x, y = clumps[int(rng.integers(len(clumps)))] + rng.normal(0, 7, 2)
-        if not shapely.intersects(area, shapely.Point(x, y)):
+        x, y = clumps[int(rng.integers(len(clumps)))] + rng.normal(0, spread_m, 2)
+        here = shapely.Point(x, y)
+        if not shapely.intersects(area, here):
             continue
+        far = bool(shapely.distance(ego_line, here) > 25.0)
         if i < trees:
-            plant_tree(site, x, y)
-        else:
-            bush = site.from_stock("bush", 5, make_bush)
-            site.put(bush, x, y, rng.uniform(0, 6), scale=rng.uniform(0.6, 1.6), radius_m=0.6)
+            plant_tree(site, x, y, far=far)
+            continue
+        bush = site.from_stock("bush", 5, make_bush)
+        if far:
+            bush = site.from_stock("far bush", 4, lambda r, m, b=bush: thinned(b, r, 0.2))
+        site.put(bush, x, y, rng.uniform(0, 6), scale=rng.uniform(0.6, 1.6), radius_m=0.6)
 
 
 def far_scenery(site: Site, kind: str, land: str) -> None:

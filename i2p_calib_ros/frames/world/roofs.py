@@ -11,6 +11,8 @@ from i2p_calib_ros.frames.world.quads import Quads
 
 ROOF_KINDS = ("flat", "gable", "cross gable", "hip", "mansard", "shed", "sawtooth", "barrel")
 
+MAX_RISE_M = 5.5
+
 
 @dataclass(frozen=True)
 class RoofStyle:
@@ -70,7 +72,7 @@ def _flat(rng: np.random.Generator, style: RoofStyle, width_m: float, depth_m: f
 
 def _gable(rng: np.random.Generator, style: RoofStyle, width_m: float, depth_m: float, z: float) -> Mesh:
     w, o, quads = width_m / 2, style.overhang_m, Quads()
-    slope = np.tan(style.pitch_rad)
+    slope = min(np.tan(style.pitch_rad), 2 * MAX_RISE_M / depth_m)
     ridge, eaves = z + slope * depth_m / 2, z - slope * o
     side = w + o * 0.6
     for sheet, lift in ((style.cover, 0.12), (style.trim, 0.0)):
@@ -105,8 +107,8 @@ def _gable(rng: np.random.Generator, style: RoofStyle, width_m: float, depth_m: 
 
 def _hip(rng: np.random.Generator, style: RoofStyle, width_m: float, depth_m: float, z: float) -> Mesh:
     w, o, quads = width_m / 2, style.overhang_m, Quads()
-    slope = np.tan(style.pitch_rad)
     short = min(width_m, depth_m) / 2
+    slope = min(np.tan(style.pitch_rad), MAX_RISE_M / short)
     ridge, eaves = z + slope * short, z - slope * o
     x, y = max(w - short, 0.01), max(depth_m / 2 - short, 0.01)
     corners = [(-w - o, -o, eaves), (w + o, -o, eaves), (w + o, depth_m + o, eaves), (-w - o, depth_m + o, eaves)]

@@ -8,6 +8,19 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from i2p_calib_ros.frames.world.fittings import (
+    clutter,
+    light_up,
+    noise_barrier,
+    put_billboard,
+    rail_off,
+    road_works,
+    sign_country_road,
+    signal_crossing,
+    span_with_bridge,
+    span_with_gantry,
+    string_poles,
+)
 from i2p_calib_ros.frames.world.ground import Terrain, undulation
 from i2p_calib_ros.frames.world.mesh import Mesh
 from i2p_calib_ros.frames.world.pavement import Surface, lay_surface
@@ -34,6 +47,10 @@ STREET_KINDS = ("city street", "junction", "suburb", "rural road", "highway")
 BEHIND_M = 100.0
 """Road behind the start of the drive, for cameras and LiDARs that look back."""
 
+SIGHT_M = 110.0
+"""Traffic that stays farther away than this is left out."""
+MAX_VEHICLES = 26
+
 
 @dataclass(frozen=True)
 class StreetPlan:
@@ -59,6 +76,12 @@ class StreetPlan:
     people: int = 0
     cyclists: int = 0
     headway_m: float = 40.0
+    lamps_m: float = 0.0
+    clutter_m: float = 0.0
+    signals: bool = False
+    poles: bool = False
+    works: float = 0.0
+    billboards: float = 0.0
     land: str = "grass"
     scenery: str = "town"
     wear: float = 1.0
@@ -87,7 +110,8 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
         for side, frontage in zip((-1, 1), plan.frontages):
             if frontage.kinds:
                 build_up(site, surface, road, side, frontage, ego_line)
-    _plant(site, surface, plan)
+    _fit_out(site, surface, plan)
+    _plant(site, surface, plan, ego_line)
     lay_surface(site, surface)
     _park(site, surface, plan)
     far_scenery(site, plan.scenery, plan.land if plan.land in ("grass", "dry grass", "soil") else "grass")
@@ -171,15 +195,70 @@ def _mark_crossings(surface: Surface, main: Road, sides: list[Road], plan: Stree
             surface.marks.append(arrow(main, s - clear - 14.0, main.section.lane_offset(lane)))
 
 
-def _plant(site: Site, surface: Surface, plan: StreetPlan) -> None:
+def _fit_out(site: Site, surface: Surface, plan: StreetPlan) -> None:
+    """Lamps, signals, signs, barriers, bridges."""
+    rng, main, open_road = site.rng, surface.roads[0], surface.carriageway
+    if plan.signals:
+        for side, (at_m, _, reach) in zip(surface.roads[1:], plan.crossings):
+            clear = side.section.left_m + 8.5
+            signal_crossing(site, main, BEHIND_M + at_m - clear, BEHIND_M + at_m + clear)
+            middle = float(side.path.project(main.path.at(BEHIND_M + at_m))[0])
+            clear = main.section.left_m + 8.5
+            signal_crossing(site, side, middle - clear if reach <= 0 else -1.0, middle + clear if reach >= 0 else -1.0)
+    if plan.lamps_m:
+        height = float(rng.uniform(4.0, 9.5))
+        for road in surface.roads:
+            light_up(site, road, plan.lamps_m, height, open_road)
+    if plan.clutter_m:
+        for road in surface.roads:
+            clutter(site, road, plan.clutter_m, open_road)
+    if plan.poles:
+        side = int(rng.choice([-1, 1]))
+        string_poles(site, main, side * (abs(main.kerb_offset(side)) + max(main.section.outer_m, 2.0) + 0.4))
+    if rng.random() < plan.works:
+        road_works(site, main, BEHIND_M + float(rng.uniform(10, 60)))
+    if rng.random() < plan.billboards:
+        put_billboard(site, main, BEHIND_M + float(rng.uniform(15, 100)), int(rng.choice([-1, 1])))
+    if not main.section.kerb_m:
+        sign_country_road(site, main, open_road)
+        _rails(site, main, plan)
+
+
+def _rails(site: Site, main: Road, plan: StreetPlan) -> None:
+    """Crash barriers, gantries, noise barriers and bridges of a road without kerbs."""
+    rng, section, length = site.rng, main.section, main.path.length_m
+    motorway = section.median_m > 1.0
+    for side in (-1, 1):
+        offset = side * (abs(main.kerb_offset(side)) + 0.7)
+        if motorway or rng.random() < 0.35:
+            start, end = (0.0, length) if motorway and rng.random() < 0.6 else np.sort(rng.uniform(0, length, 2))
+            rail_off(site, main, offset, float(start), float(end))
+        if motorway and rng.random() < 0.4:
+            start, end = np.sort(rng.uniform(0, length, 2))
+            noise_barrier(site, main, offset + side * 2.5, float(start), float(end))
+    if not motorway:
+        return
+    if rng.random() < 0.5:
+        rail_off(site, main, 0.0, 0.0, length, concrete=True)
+    else:
+        for offset in (-0.5, 0.5):
+            rail_off(site, main, offset * min(1.0, section.median_m / 2), 0.0, length)
+    for s in np.arange(BEHIND_M + rng.uniform(20, 200), length, rng.uniform(150, 300)):
+        (span_with_bridge if rng.random() < 0.5 else span_with_gantry)(site, main, float(s))
+
+
+def _plant(site: Site, surface: Surface, plan: StreetPlan, ego_line: shapely.Geometry) -> None:
     for road in surface.roads:
         if plan.avenue_m and road.section.outer_m > 1.5:
             for side in (-1, 1):
                 row = side * (abs(road.kerb_offset(side)) + max(0.8, road.section.verge_m / 2))
                 plant_row(site, road, row, plan.avenue_m, surface.carriageway)
     if plan.woods:
-        land = shapely.difference(site.terrain.polygon.buffer(-3), surface.reserve.buffer(2.5))
-        scatter_plants(site, land, plan.woods, plan.woods // 2)
+        verge = surface.reserve.buffer(3.0 if plan.scenery == "country" else 1.5)
+        land = shapely.difference(site.terrain.polygon.buffer(-3), verge)
+        beside = shapely.intersection(land, surface.carriageway.buffer(22.0))
+        scatter_plants(site, beside, plan.woods // 3, plan.woods // 3, ego_line)
+        scatter_plants(site, land, plan.woods, plan.woods // 3, ego_line, 14.0)
 
 
 def _park(site: Site, surface: Surface, plan: StreetPlan) -> None:
@@ -207,11 +286,13 @@ def _drive_lanes(
     crossing = bool(sides)
     lanes = [(main.path.parallel(section.lane_offset(i)), 1) for i in range(1, section.lanes_ahead)]
     lanes += [(main.path.parallel(section.lane_offset(i, True)).reversed(), -1) for i in range(section.lanes_back)]
-    for path, _ in lanes:
+    for path, direction in lanes:
         speed = plan.speed_mps * rng.uniform(0.85, 1.25)
         waits = crossing and plan.turn == "left"
         at = -speed * duration_s * 0.5
-        while (at := at + _headway(rng, plan)) < path.length_m - 10:
+        while (at := at + _headway(rng, plan)) < path.length_m - 10 and len(traffic.actors) < MAX_VEHICLES:
+            if not _meets(drive, path, at, speed if direction < 0 else 0.0, duration_s):
+                continue
             motion = cruise(rng, path, max(at, 1.0), speed, duration_s) if not waits else walk(path, at, 0.0, duration_s)
             if at > 1.0:
                 traffic.add(vehicle(), motion)
@@ -230,6 +311,13 @@ def _drive_lanes(
                 for queue in range(int(rng.integers(0, 4))):
                     if at - queue * 7.5 > 4:
                         traffic.add(vehicle(), walk(path, at - queue * 7.5, 0.0, duration_s))
+
+
+def _meets(drive: Motion, path: Path, at_m: float, closing_mps: float, duration_s: float) -> bool:
+    """Whether a vehicle at `at_m` of a lane will be in sight of the drive at some time."""
+    place = path.at(np.clip(at_m + closing_mps * np.array([0.0, duration_s / 2, duration_s]), 0, path.length_m))
+    seen_from = drive.path.at(np.interp([0.0, duration_s / 2, duration_s], drive.times_s, drive.s_m))
+    return bool(np.linalg.norm(place - seen_from, axis=1).min() < SIGHT_M)
 
 
 def _headway(rng: np.random.Generator, plan: StreetPlan) -> float:
@@ -310,6 +398,12 @@ def _city_street(rng: np.random.Generator) -> StreetPlan:
         side_section=Section(parking_m=0.0, pavement_m=section.pavement_m, kerb_m=section.kerb_m, centre="none"),
         parked=float(rng.uniform(0.2, 0.95)) if section.parking_m or rng.random() < 0.4 else 0.0,
         avenue_m=float(rng.choice([0.0, 8.0, 12.0, 18.0])),
+        lamps_m=float(rng.choice([0.0, 22.0, 30.0, 38.0])),
+        clutter_m=float(rng.uniform(4, 14)),
+        signals=bool(rng.random() < 0.5),
+        poles=bool(rng.random() < 0.2),
+        works=0.1,
+        billboards=0.15,
         people=int(rng.integers(2, 18)),
         cyclists=int(rng.integers(0, 4)),
         headway_m=float(rng.uniform(8, 60)),
@@ -336,6 +430,11 @@ def _junction(rng: np.random.Generator) -> StreetPlan:
         stop_s=float(rng.uniform(2, 5)) if rng.random() < 0.4 else 0.0,
         parked=float(rng.uniform(0.0, 0.8)) if section.parking_m else 0.0,
         avenue_m=float(rng.choice([0.0, 10.0, 16.0])),
+        lamps_m=float(rng.choice([22.0, 30.0, 38.0])),
+        clutter_m=float(rng.uniform(4, 14)),
+        signals=bool(rng.random() < 0.75),
+        works=0.1,
+        billboards=0.15,
         people=int(rng.integers(4, 20)),
         cyclists=int(rng.integers(0, 3)),
         headway_m=float(rng.uniform(8, 40)),
@@ -380,6 +479,10 @@ def _suburb(rng: np.random.Generator) -> StreetPlan:
         parked=float(rng.uniform(0.0, 0.5)),
         avenue_m=float(rng.choice([0.0, 10.0, 15.0])),
         woods=int(rng.integers(10, 50)),
+        lamps_m=float(rng.choice([0.0, 32.0, 45.0])),
+        clutter_m=float(rng.uniform(12, 40)),
+        poles=bool(rng.random() < 0.35),
+        works=0.05,
         people=int(rng.integers(0, 7)),
         cyclists=int(rng.integers(0, 2)),
         headway_m=120.0,
@@ -388,7 +491,7 @@ def _suburb(rng: np.random.Generator) -> StreetPlan:
 
 
 def _rural(rng: np.random.Generator) -> StreetPlan:
-    farms = Frontage({"barn": 2.0, "house": 2.0}, (20, 40), (6, 25), gap=0.8, terraced=0.0, garden=True)
+    farms = Frontage({"barn": 2.0, "house": 2.0}, (20, 40), (6, 25), gap=0.85, terraced=0.0, garden=True, open_lots=False)
     return StreetPlan(
         section=Section(
             lane_m=float(rng.uniform(2.6, 3.6)),
@@ -412,7 +515,7 @@ def _rural(rng: np.random.Generator) -> StreetPlan:
         else (),
         side_section=Section(lane_m=2.4, pavement_m=0.0, kerb_m=0.0, centre="none"),
         woods=int(rng.integers(30, 120)),
-        people=0,
+        poles=bool(rng.random() < 0.4),
         cyclists=int(rng.integers(0, 2)),
         headway_m=90.0,
         land=str(rng.choice(["grass", "grass", "dry grass", "soil"])),
@@ -446,6 +549,8 @@ def _highway(rng: np.random.Generator) -> StreetPlan:
         margin_m=60.0,
         tile_m=5.0,
         woods=int(rng.integers(20, 90)),
+        lamps_m=float(rng.choice([0.0, 0.0, 45.0])),
+        billboards=0.2,
         headway_m=float(rng.uniform(15, 60)),
         land=str(rng.choice(["grass", "dry grass"])),
         scenery=str(rng.choice(["country", "town"])),
