@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,5 +47,9 @@ class Trajectory:
         if len(self.times_s) == 1:
             T[:, :3, :3] = self.rotations.as_matrix()
         else:
-            T[:, :3, :3] = Slerp(self.times_s, self.rotations)(flat).as_matrix()
+            T[:, :3, :3] = self._slerp(flat).as_matrix()
         return T.reshape(*times.shape, 4, 4)
+
+    @cached_property
+    def _slerp(self) -> Slerp:
+        return Slerp(self.times_s, self.rotations)
