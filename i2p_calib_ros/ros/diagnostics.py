@@ -141,6 +141,8 @@ class Health:
 def calibration_status(snapshot: Snapshot, paused: bool) -> Status:
     """State, reason, and the numbers a person asks for first."""
     values = {"state": snapshot.state, "paused": str(paused).lower()}
+    if snapshot.last_restart is not None:
+        values["last restart"] = snapshot.last_restart
     estimate, initial = snapshot.estimate, snapshot.initial
     if estimate is not None and initial is not None:
         sigma = np.sqrt(np.diag(estimate.covariance))

@@ -30,6 +30,7 @@ class Snapshot:
     trusted: KnownExtrinsic | None
     published: KnownExtrinsic | None
     estimate: FusedEstimate | None
+    last_restart: str | None = None
 
 
 class Session:
@@ -120,7 +121,15 @@ class Session:
         """Everything that is published or shown, as of now."""
         with self._lock:
             state = self._state
-            return Snapshot(state.state, state.reason, state.initial, state.trusted, state.published, state.estimate)
+            return Snapshot(
+                state.state,
+                state.reason,
+                state.initial,
+                state.trusted,
+                state.published,
+                state.estimate,
+                state.last_restart,
+            )
 
     def _calibrator_of(self, camera: Camera) -> Calibrator:
         """The calibrator, made anew when the images are those of another camera than before."""

@@ -45,6 +45,8 @@ class CalibrationState:
         self.mode = mode
         self.state: State = "waiting"
         self.reason = "no image and point cloud yet"
+        self.last_restart: str | None = None
+        """Why frames were forgotten last."""
         self.initial: KnownExtrinsic | None = None
         self.trusted: KnownExtrinsic | None = None
         self.estimate: FusedEstimate | None = None
@@ -58,11 +60,13 @@ class CalibrationState:
         """Begin from the initial extrinsic, trusting the one that was accepted before, if any."""
         self.initial = initial
         self.trusted = accepted or initial
-        self.restart("the first frame is being looked at")
+        self.estimate = None
+        self._enter("calibrating", "the first frame is being looked at")
 
     def restart(self, reason: str) -> None:
         """All frames are forgotten; what is trusted stays."""
         self.estimate = None
+        self.last_restart = reason
         self._enter("calibrating", reason)
 
     def estimated(self, fused: FusedEstimate) -> None:
