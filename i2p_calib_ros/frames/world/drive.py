@@ -14,7 +14,7 @@ from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.sequence import CAMERA_FRAME_ID, FIRST_STAMP_NS, LIDAR_FRAME_ID
 from i2p_calib_ros.frames.world.camera_image import render_image
 from i2p_calib_ros.frames.world.imaging import random_imaging
-from i2p_calib_ros.frames.world.lidar import Cloud, scan
+from i2p_calib_ros.frames.world.lidar import Cloud, Weather, scan
 from i2p_calib_ros.frames.world.light import random_light
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.places import make_place
@@ -173,12 +173,12 @@ class SyntheticDrive:
         """The sweep that passes the heading of the camera `stamp_s` after the first image."""
         return scan(
             self.tracer,
-            self.place.materials,
+            self.place,
             self.rig.lidar,
-            self.place.ego,
             self.rig.T_body_lidar,
             _LEAD_IN_S + stamp_s - self.rig.sweep_before_stamp_s,
             rng,
+            weather=Weather(self.light.wetness, self.light.haze_range_m),
             stamp_s=_LEAD_IN_S + stamp_s if self.rig.compensated else None,
             sees=self.rig.sees,
         )

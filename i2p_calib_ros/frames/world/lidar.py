@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from i2p_calib_ros.frames.world.lidar_patterns import Beams, ScanPattern, SpinningPattern
 from i2p_calib_ros.frames.world.materials import Material
 from i2p_calib_ros.frames.world.motion import Trajectory
+from i2p_calib_ros.frames.world.place import Place
+from i2p_calib_ros.frames.world.shading import WETTABLE
 from i2p_calib_ros.frames.world.tracer import NOTHING_M, Hits, Tracer
 from i2p_calib_ros.geometry import se3
 
@@ -20,9 +22,12 @@ BoolArray = NDArray[np.bool_]
 _PANES = 3
 """How many panes a pulse may pass: into a car and out of it again, and one more."""
 
-_ROUGH_INCIDENCE = 0.3
-"""Power returned as cos(incidence)^this. Real surfaces are rough: asphalt is seen at 85 deg from its normal, which it
-would not be by Lambert's law."""
+_ROUGH_INCIDENCE, _GLOSSY_INCIDENCE = 0.3, 1.5
+"""Power returned as cos(incidence)^this. Most surfaces are rough: asphalt is seen at 85 deg from its normal, which it
+would not be by Lambert's law. Clear coats and glazes mirror the light away."""
+
+_GLOSSY = 0.04
+"""Gloss of a clear coat."""
 
 _REACH_SCATTER = 0.15
 """Relative standard deviation of the range up to which a pulse is seen: speckle and noise of the receiver."""
@@ -73,7 +78,7 @@ class Lidar:
             np.ones(pattern.rings, dtype=np.float32),
             noise_m=0.0,
             divergence_rad=0.0,
-            dark_range_m=np.inf,
+            dark_range_m=1e6,
             miss_chance=0.0,
             bloom=0.0,
             full_scale=1.0,
@@ -120,19 +125,27 @@ class Cloud:
     time_offset_s: Float32Array
 
 
+@dataclass(frozen=True)
+class Weather:
+    """wetness 0..1 of the ground; haze_range_m: distance at which 63 % of the light is lost in the air."""
+
+    wetness: float = 0.0
+    haze_range_m: float = np.inf
+
+
 def scan(
     tracer: Tracer,
-    materials: Sequence[Material],
+    place: Place,
     lidar: Lidar,
-    ego: Trajectory,
     T_body_lidar: ArrayLike,
     start_s: float,
     rng: np.random.Generator,
     *,
+    weather: Weather = Weather(),
     stamp_s: float | None = None,
     sees: Callable[[Float32Array], BoolArray] | None = None,
 ) -> Cloud:
-    """One sweep that starts at `start_s` of a LiDAR mounted at T_body_lidar (4, 4) on a body that moves along `ego`.
+    """One sweep that starts at `start_s` of a LiDAR mounted at T_body_lidar (4, 4) on the vehicle of the place.
 
     With `stamp_s` all points are brought to the LiDAR frame of that moment, as a driver does that knows how the
     vehicle moves; without, each is in the frame of its own moment. `sees` tells which directions (..., 3) in the
@@ -141,18 +154,18 @@ def scan(
     nominal, fired = lidar.pattern.beams(start_s), lidar.fired.beams(start_s)
     shape = nominal.time_offset_s.shape
     wanted = np.ones(shape, dtype=bool) if sees is None else sees(nominal.directions)
-    poses = _Poses(ego, np.asarray(T_body_lidar), start_s, float(nominal.time_offset_s.max()))
+    poses = _Poses(place.ego, np.asarray(T_body_lidar), start_s, float(nominal.time_offset_s.max()))
 
     times_s = nominal.time_offset_s[wanted]
     directions = _within_beam(fired.directions[wanted], lidar.divergence_rad, rng)
-    echo = _echoes(tracer, materials, *poses.rays(directions, times_s), start_s + times_s, rng)
+    echo = _echoes(tracer, place, weather, *poses.rays(directions, times_s), start_s + times_s, rng)
 
     range_m = np.full(shape, NOTHING_M, dtype=np.float32)
     signal = np.zeros(shape, dtype=np.float32)
     retro = np.zeros(shape, dtype=np.float32)
     range_m[wanted], retro[wanted] = echo.range_m, echo.retro
     signal[wanted] = echo.reflectivity**lidar.contrast * echo.cosine**lidar.incidence
-    range_m[wanted] = np.where(_seen(lidar, echo, rng), range_m[wanted], NOTHING_M)
+    range_m[wanted] = np.where(_seen(lidar, echo, weather, rng), range_m[wanted], NOTHING_M)
 
     range_m = _mix_at_steps(range_m, lidar, rng)
     range_m, signal, retro = _bloom(range_m, signal, retro, wanted, lidar, rng)
@@ -162,41 +175,47 @@ def scan(
 
 @dataclass(frozen=True, eq=False)
 class _Echo:
-    """First surface of n rays that answers: range_m (NOTHING_M: none), reflectivity, retro gain, cosine (n,)."""
+    """First surface of n rays that answers: range_m (NOTHING_M: none), reflectivity, retro gain, cosine of the
+    incidence, and the share of the power that comes back at this incidence (n,)."""
 
     range_m: Float32Array
     reflectivity: Float32Array
     retro: Float32Array
     cosine: Float32Array
+    returned: Float32Array
 
 
 def _echoes(
     tracer: Tracer,
-    materials: Sequence[Material],
+    place: Place,
+    weather: Weather,
     origins: Float32Array,
     directions: Float32Array,
     times_s: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> _Echo:
     """Trace, and go on behind glass that is not met head-on."""
-    table = np.array([(m.lidar_reflectivity, m.retro, m.transparent) for m in materials], dtype=np.float32)
+    table = _MaterialTable.of(place.materials)
     n = len(directions)
-    echo = _Echo(np.full(n, NOTHING_M, dtype=np.float32), *(np.zeros(n, dtype=np.float32) for _ in range(3)))
+    echo = _Echo(np.full(n, NOTHING_M, dtype=np.float32), *(np.zeros(n, dtype=np.float32) for _ in range(4)))
     rows = np.arange(n)
     passed_m = np.zeros(n, dtype=np.float32)
     for _ in range(_PANES):
         towards = directions[rows]
         hits: Hits = tracer.trace(origins[rows] + passed_m[rows, None] * towards, towards, times_s[rows])
         cosine = np.abs(np.einsum("ij,ij->i", hits.normal, towards))
-        reflectivity, retro, transparent = table[hits.material].T
-        through = hits.hit & (transparent > 0) & (rng.random(len(rows), dtype=np.float32) > _mirrored_back(cosine))
+        looked_through = rng.random(len(rows), dtype=np.float32) > _mirrored_back(cosine)
+        through = hits.hit & table.transparent[hits.material] & looked_through
         answered = hits.hit & ~through
-        target = rows[answered]
+        target, material, cosine = rows[answered], hits.material[answered], cosine[answered]
+        wet = weather.wetness * (table.wettable[material] & (hits.normal[answered, 2] > 0.9))
+        gloss = np.maximum(table.gloss[material], wet)
         echo.range_m[target] = passed_m[target] + hits.distance_m[answered]
-        echo.reflectivity[target] = reflectivity[answered]
+        echo.reflectivity[target] = table.reflectivity[material] * (1 - 0.5 * wet)
         # Corner cubes and glass beads send light back up to some 50 deg off their normal.
-        echo.retro[target] = retro[answered] * (cosine[answered] > 0.6)
-        echo.cosine[target] = cosine[answered]
+        echo.retro[target] = table.retro[material] * (cosine > 0.6)
+        echo.cosine[target] = cosine
+        echo.returned[target] = cosine ** (_ROUGH_INCIDENCE + (_GLOSSY_INCIDENCE - _ROUGH_INCIDENCE) * gloss)
         passed_m[rows[through]] += hits.distance_m[through] + np.float32(0.005)
         rows = rows[through]
         if rows.size == 0:
@@ -204,15 +223,36 @@ def _echoes(
     return echo
 
 
+@dataclass(frozen=True, eq=False)
+class _MaterialTable:
+    """The materials of a place as arrays, one row a material; gloss 0..1, where 1 is a clear coat or more."""
+
+    reflectivity: Float32Array
+    retro: Float32Array
+    gloss: Float32Array
+    transparent: BoolArray
+    wettable: BoolArray
+
+    @classmethod
+    def of(cls, materials: Sequence[Material]) -> _MaterialTable:
+        return cls(
+            np.array([m.lidar_reflectivity for m in materials], dtype=np.float32),
+            np.array([m.retro for m in materials], dtype=np.float32),
+            np.array([min(m.gloss / _GLOSSY, 1.0) for m in materials], dtype=np.float32),
+            np.array([m.transparent for m in materials]),
+            np.array([m.texture in WETTABLE for m in materials]),
+        )
+
+
 def _mirrored_back(cosine: Float32Array) -> Float32Array:
     """Chance that a pane answers: its mirror image of the beam meets the receiver only near the normal."""
     return np.clip((cosine - 0.95) / 0.04, 0.02, 0.9)
 
 
-def _seen(lidar: Lidar, echo: _Echo, rng: np.random.Generator) -> BoolArray:
+def _seen(lidar: Lidar, echo: _Echo, weather: Weather, rng: np.random.Generator) -> BoolArray:
     """Which echoes are strong enough, by the range equation: power falls with the square of the range."""
     sheet = lidar.pattern.sheet
-    strength = (echo.reflectivity + echo.retro) * echo.cosine**_ROUGH_INCIDENCE
+    strength = (echo.reflectivity + echo.retro) * echo.returned * np.exp(-2 * echo.range_m / weather.haze_range_m)
     reach_m = lidar.dark_range_m * np.sqrt(strength / 0.1)
     reach_m *= np.exp(_REACH_SCATTER * rng.standard_normal(len(strength), dtype=np.float32))
     limits = (echo.range_m >= sheet.near_m) & (echo.range_m <= sheet.far_m)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from i2p_calib_ros.frames.world.lidar import Lidar, random_lidar, scan
+from i2p_calib_ros.frames.world.lidar import Lidar, Weather, random_lidar, scan
 from i2p_calib_ros.frames.world.lidar_patterns import PATTERNS, RosettePattern, SpinningPattern
 from i2p_calib_ros.frames.world.mesh import box
 from i2p_calib_ros.frames.world.motion import Trajectory
@@ -16,7 +16,6 @@ from i2p_calib_ros.frames.world.tracer import Tracer
 
 GROUND, WALL, GLASS, SIGN = range(4)
 HEIGHT_M = 1.8
-STILL = Trajectory.standing([0, 0, 0])
 TURNING = [p.name for p in PATTERNS.values() if isinstance(p, SpinningPattern)]
 
 
@@ -27,10 +26,7 @@ def mount(height_m=HEIGHT_M):
 
 
 def sweep(place, lidar, *, start_s=0.0, seed=0, **options):
-    options = {"ego": place.ego, "T_body_lidar": mount(), **options}
-    ego, T_body_lidar = options.pop("ego"), options.pop("T_body_lidar")
-    rng = np.random.default_rng(seed)
-    return scan(Tracer(place), place.materials, lidar, ego, T_body_lidar, start_s, rng, **options)
+    return scan(Tracer(place), place, lidar, mount(), start_s, np.random.default_rng(seed), **options)
 
 
 @pytest.mark.parametrize(
@@ -129,11 +125,11 @@ def test_every_point_carries_the_ring_and_the_time_of_its_pulse(field, name):
 
 def test_ego_motion_bends_a_raw_sweep_and_compensation_straightens_it(field):
     ego = Trajectory.upright([0, 1], [[0, 0, 0], [15, 0, 0]], [0, 0.4])
-    place = field(box([0.2, 300, 300], WALL, [30.1, 0, 0]))
+    place = field(box([0.2, 300, 300], WALL, [30.1, 0, 0]), ego=ego)
     lidar = Lidar.exact(PATTERNS["HDL-32E"])
 
     def wall_points(stamp_s, at_s):
-        cloud = sweep(place, lidar, ego=ego, start_s=0.3, stamp_s=stamp_s)
+        cloud = sweep(place, lidar, start_s=0.3, stamp_s=stamp_s)
         T_world_lidar = ego.pose(at_s) @ mount()
         world = cloud.xyz @ T_world_lidar[:3, :3].T + T_world_lidar[:3, 3]
         return world[(world[:, 2] > 0.1) & (np.abs(world[:, 1]) < 40), 0]
@@ -141,7 +137,7 @@ def test_ego_motion_bends_a_raw_sweep_and_compensation_straightens_it(field):
     assert np.abs(wall_points(0.35, 0.35) - 30.0).max() < 0.003
     assert np.abs(wall_points(None, 0.35) - 30.0).max() > 0.1
     # At the time of each pulse also the raw points are right.
-    cloud = sweep(place, lidar, ego=ego, start_s=0.3)
+    cloud = sweep(place, lidar, start_s=0.3)
     T = ego.pose(0.3 + cloud.time_offset_s.astype(float)) @ mount()
     world = np.einsum("nij,nj->ni", T[:, :3, :3], cloud.xyz) + T[:, :3, 3]
     on_wall = (world[:, 2] > 0.1) & (np.abs(world[:, 1]) < 40)
@@ -182,6 +178,22 @@ def test_dark_and_grazed_surfaces_are_lost_first(field):
     assert range_m[~ground].size < 0.6 * sweep(place, replace(lidar, dark_range_m=40.0)).xyz[:, 2].size
     assert np.percentile(range_m[ground], 99) < 35
     assert np.linalg.norm(sweep(place, Lidar.exact(lidar.pattern)).xyz, axis=1).max() > 60
+
+
+def test_clear_coats_and_wet_roads_mirror_the_light_away(field):
+    lidar = replace(Lidar.exact(PATTERNS["HDL-64E"]), dark_range_m=40.0)
+    aslant = box([200, 0.2, 30], WALL, [60, 8, 0])
+    rough = field(aslant)
+    glossy = replace(rough, materials=tuple(replace(m, gloss=0.05) if m.name == "wall" else m for m in rough.materials))
+    road = replace(rough, materials=tuple(replace(m, texture="asphalt") for m in rough.materials))
+
+    def reach_m(place, of_ground=False, weather=Weather()):
+        xyz = sweep(place, lidar, weather=weather).xyz
+        return np.percentile(np.linalg.norm(xyz[(xyz[:, 2] < -1.7) == of_ground], axis=1), 99)
+
+    assert reach_m(glossy) < 0.75 * reach_m(rough)
+    assert reach_m(road, True, Weather(wetness=1.0)) < 0.6 * reach_m(road, True)
+    assert reach_m(rough, False, Weather(haze_range_m=40.0)) < 0.75 * reach_m(rough)
 
 
 def test_a_retro_reflector_is_bright_and_bleeds_sideways(field):
