@@ -52,7 +52,9 @@ def lay_surface(site: Site, surface: Surface) -> None:
     yellow = [road.centre_line() for road in surface.roads if road.section.yellow]
     cracked = shapely.union_all([cracks(rng, path, right, left, surface.wear * rng.uniform(0, 14))])
     mended = patches(rng, path, right, left, surface.wear * rng.uniform(0, 6))
+    median = main.median if len(surface.roads) == 1 else shapely.difference(main.median, line_free.buffer(2.0))
     regions = [
+        Region(median, _median(site, section.kerb_m), section.kerb_m),
         Region(shapely.union_all([white, *surface.marks]) & open_road, paint(site)),
         Region(shapely.difference(shapely.union_all(yellow), line_free), paint(site, yellow=True)),
     ]
@@ -62,9 +64,6 @@ def lay_surface(site: Site, surface: Surface) -> None:
         Region(cracked, _bitumen(site)),
         Region(mended & open_road, road_material(site)),
     ]
-    median = main.median if len(surface.roads) == 1 else shapely.difference(main.median, line_free.buffer(2.0))
-    if not median.is_empty:
-        regions.append(Region(median, _median(site, section.kerb_m), section.kerb_m))
     if section.parking_m and rng.random() < 0.4:
         lanes = road_lanes(main)
         regions.append(Region(shapely.difference(main.carriageway, lanes), _bays(site), uv_of=path.project))

@@ -5,19 +5,36 @@ from __future__ import annotations
 import numpy as np
 
 from i2p_calib_ros.errors import CalibrationInputError
+from i2p_calib_ros.frames.world.enclosed import make_hall, make_tunnel
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.streets import STREET_KINDS, make_street
+from i2p_calib_ros.frames.world.stuff import pick
+from i2p_calib_ros.frames.world.yards import make_car_park, make_industrial_yard
 
-PLACE_KINDS = STREET_KINDS
+_MAKERS = {
+    **{kind: make_street for kind in STREET_KINDS},
+    "car park": make_car_park,
+    "industrial yard": make_industrial_yard,
+    "tunnel": make_tunnel,
+    "hall": make_hall,
+}
+PLACE_KINDS = tuple(_MAKERS)
+
+_SHARES = {
+    "city street": 0.27, "junction": 0.16, "suburb": 0.15, "rural road": 0.1, "highway": 0.08, "car park": 0.08,
+    "industrial yard": 0.07, "tunnel": 0.03, "hall": 0.06,
+}  # fmt: skip
 
 
 def make_place(rng: np.random.Generator, kind: str | None = None, duration_s: float = 10.0) -> Place:
-    """A random place of a kind of PLACE_KINDS (None: any), with a drive of `duration_s` through it.
+    """A random place with a drive of `duration_s` through it.
+
+    kind: one of PLACE_KINDS; None: any, in the shares in which vehicles meet them.
 
     Raises:
         CalibrationInputError: for a kind that is not of PLACE_KINDS.
     """
-    chosen = str(rng.choice(PLACE_KINDS)) if kind is None else kind
-    if chosen not in PLACE_KINDS:
-        raise CalibrationInputError(f"no kind of place {kind!r}; choose one of {', '.join(PLACE_KINDS)}")
-    return make_street(rng, chosen, duration_s)
+    chosen = pick(rng, _SHARES) if kind is None else kind
+    if chosen not in _MAKERS:
+        raise CalibrationInputError(f"no kind of place {kind!r}; choose one of: {', '.join(PLACE_KINDS)}")
+    return _MAKERS[chosen](rng, chosen, duration_s)

@@ -205,11 +205,14 @@ def plant_tree(site: Site, x: float, y: float, z: float = 0.0, kind: str | None 
 
 
 def thinned(plant: Mesh, rng: np.random.Generator, share: float) -> Mesh:
-    """A share of the plant's triangles, enlarged so that they cover as much."""
-    keep = np.flatnonzero(rng.random(len(plant)) < share)
+    """A share of the plant's leaves, enlarged so that they cover as much; stems and boughs stay."""
+    edge = np.linalg.norm(plant.corners - np.roll(plant.corners, 1, axis=1), axis=-1).max(axis=1)
+    stem = edge > 4 * np.median(edge)
+    keep = np.flatnonzero(stem | (rng.random(len(plant)) < share))
     corners = plant.corners[keep]
     middle = corners.mean(axis=1, keepdims=True)
-    return Mesh(middle + (corners - middle) / np.sqrt(share), plant.uv[keep], plant.normals[keep], plant.material[keep])
+    grown = np.where(stem[keep], 1.0, 1 / np.sqrt(share))[:, None, None]
+    return Mesh(middle + (corners - middle) * grown, plant.uv[keep], plant.normals[keep], plant.material[keep])
 
 
 def plant_row(site: Site, road: Road, offset_m: float, spacing_m: float, keep_clear: shapely.Geometry) -> None:
@@ -286,28 +289,34 @@ def _skyline(site: Site, middle: FloatArray, to_edge: FloatArray, angle: FloatAr
 def _woods(site: Site, xy: FloatArray, z: FloatArray, density: float) -> None:
     """Distant woods: the ragged front and top of a canopy, too far away for single trees."""
     rng = site.rng
-    material = site.palette.add(
-        Material("wood", "foliage", near(rng, (0.05, 0.09, 0.03), 0.25), tile_m=6.0, lidar_reflectivity=0.45)
-    )
     columns = xy.shape[1]
     for row in (1, 2, 4, 6):
         start = 0
         while start < columns - 3:
-            long = int(rng.integers(2, 14))
-            end = min(start + long, columns - 1)
+            end = min(start + int(rng.integers(2, 14)), columns - 1)
             if rng.random() < density:
-                fine = np.linspace(start, end, (end - start) * 12 + 1)
-                front = np.column_stack([np.interp(fine, np.arange(columns), xy[row, :, i]) for i in range(2)])
-                ground = np.interp(fine, np.arange(columns), z[row])
-                high = rng.uniform(7, 16) * (1 + 0.25 * rng.standard_normal(len(fine)))
-                back = front + (xy[row + 1, start] - xy[row, start]) * 0.1
-                grid = np.stack(
-                    [
-                        np.column_stack([front, ground - 0.5]),
-                        np.column_stack([front + rng.normal(0, 0.6, front.shape), ground + 0.7 * high]),
-                        np.column_stack([back, ground + high]),
-                    ]
-                )
-                site.add(grid_mesh(grid[:, ::-1], material, smooth=False))
+                colour = near(rng, (0.05, 0.09, 0.03), 0.3)
+                leaves = site.palette.add(Material("wood", "foliage", colour, tile_m=6.0, lidar_reflectivity=0.45))
+                site.add(_canopy(rng, xy[row : row + 2, start : end + 1], z[row, start : end + 1], leaves))
             start = end
 
+
+def _canopy(rng: np.random.Generator, xy: FloatArray, ground: FloatArray, leaves: int) -> Mesh:
+    """The edge of a wood along xy[0] (n, 2), its crowns bulging out and up, going back towards xy[1]."""
+    columns = np.arange(xy.shape[1])
+    length = float(np.linalg.norm(np.diff(xy[0], axis=0), axis=1).sum())
+    along = np.linspace(0, columns[-1], max(8, min(200, int(length / 1.6))))
+    front, behind = (np.column_stack([np.interp(along, columns, line[:, i]) for i in range(2)]) for line in xy)
+    inward = (behind - front) / np.linalg.norm(behind - front, axis=1, keepdims=True)
+    base = np.interp(along, columns, ground)
+    trees = np.cumsum(rng.uniform(3.0, 7.0, int(length / 3) + 8))
+    place = np.linspace(0, length, len(along))
+    nearest = np.abs(place[:, None] - trees).argmin(axis=1)
+    high = rng.uniform(0.7, 1.15, len(trees))[nearest] * rng.uniform(8, 15)
+    bulge = np.clip(1 - ((place - trees[nearest]) / 3.2) ** 2, 0.1, 1)
+    rows = []
+    for share, back in ((-0.04, 0.3), (0.15, 0.0), (0.45, -0.8), (0.75, 0.2), (0.93, 1.6), (1.0, 4.0), (0.9, 12.0)):
+        out = back - bulge * (0.9 if 0.1 < share < 1 else 0.2) + rng.normal(0, 0.35, len(along))
+        top = high * share * (0.75 + 0.25 * bulge) + rng.normal(0, 0.25, len(along)) * (share > 0)
+        rows.append(np.column_stack([front + inward * out[:, None], base + top]))
+    return grid_mesh(np.stack(rows)[:, ::-1], leaves)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import shapely
@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from i2p_calib_ros.frames.world.ground import Terrain
 from i2p_calib_ros.frames.world.materials import Palette
 from i2p_calib_ros.frames.world.mesh import Mesh
+from i2p_calib_ros.frames.world.motion import Trajectory
+from i2p_calib_ros.frames.world.place import Actor, Place
+
+TEXTURE_VARIANTS = 4
+"""Each costs a process 30 MB when it is first seen."""
 
 
 class Site:
@@ -82,9 +87,18 @@ class Site:
         self._taken.append(area)
         self._bounds.append(area.bounds)
 
-    def mesh(self) -> Mesh:
-        """Everything that stands."""
-        return Mesh.merge(self._parts)
+    def finish(self, kind: str, actors: Sequence[Actor], ego: Trajectory, indoor: bool = False) -> Place:
+        """The place, with everything that stands in one mesh."""
+        return Place(
+            kind=kind,
+            static=Mesh.merge(self._parts),
+            actors=tuple(actors),
+            materials=tuple(self.palette.materials),
+            ego=ego,
+            lamps=np.array(self.lamps, dtype=np.float64).reshape(-1, 3),
+            indoor=indoor,
+            texture_seed=int(self.rng.integers(TEXTURE_VARIANTS)),
+        )
 
 
 def footprint(

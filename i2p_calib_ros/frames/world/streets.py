@@ -56,7 +56,7 @@ MAX_VEHICLES = 26
 class StreetPlan:
     """One street before it is built. ahead_m: road beyond the end of the drive; margin_m: land beside it; slope: of
     the ground; bend: curvature 1/m; crossings: side roads (distance from the start of the drive, angle in degrees,
-    whether they cross or only join from the right (-1) or left (1)); turn: where the drive goes at the first one."""
+    whether they cross or only join from the right (-1) or left (1)); lane: of the drive, from the middle; turn: where the drive goes at the first one."""
 
     section: Section
     frontages: tuple[Frontage, Frontage]
@@ -68,6 +68,7 @@ class StreetPlan:
     tile_m: float = 2.5
     crossings: tuple[tuple[float, float, int], ...] = ()
     side_section: Section = field(default_factory=Section)
+    lane: int = 0
     turn: str = "straight"
     stop_s: float = 0.0
     parked: float = 0.0
@@ -119,15 +120,7 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     traffic = Traffic(rng, terrain, ego)
     _drive_lanes(site, traffic, main, sides, plan, drive, duration_s)
     _people(site, traffic, main, plan, duration_s)
-    return Place(
-        kind=kind,
-        static=site.mesh(),
-        actors=tuple(traffic.actors),
-        materials=tuple(site.palette.materials),
-        ego=ego,
-        lamps=np.array(site.lamps).reshape(-1, 3),
-        texture_seed=int(rng.integers(4)),
-    )
+    return site.finish(kind, traffic.actors, ego)
 
 
 def _side_road(rng: np.random.Generator, main: Road, plan: StreetPlan, at_m: float, angle_deg: float, reach: int) -> Road:
@@ -146,7 +139,7 @@ def _side_road(rng: np.random.Generator, main: Road, plan: StreetPlan, at_m: flo
 
 def _route(main: Road, sides: list[Road], plan: StreetPlan) -> Path:
     """The middle of the lane that the recording vehicle takes."""
-    lane = main.path.line(main.section.lane_offset(0))
+    lane = main.path.line(main.section.lane_offset(plan.lane))
     if plan.turn == "straight" or not sides:
         return Path.through(lane)
     side = sides[0]
@@ -284,7 +277,7 @@ def _drive_lanes(
     if drive.s_m[0] > 30:
         traffic.add(vehicle(), follow(drive, -_headway(rng, plan), wobble_m=0.5))
     crossing = bool(sides)
-    lanes = [(main.path.parallel(section.lane_offset(i)), 1) for i in range(1, section.lanes_ahead)]
+    lanes = [(main.path.parallel(section.lane_offset(i)), 1) for i in range(section.lanes_ahead) if i != plan.lane]
     lanes += [(main.path.parallel(section.lane_offset(i, True)).reversed(), -1) for i in range(section.lanes_back)]
     for path, direction in lanes:
         speed = plan.speed_mps * rng.uniform(0.85, 1.25)
@@ -384,6 +377,7 @@ def _city_frontage(rng: np.random.Generator) -> Frontage:
 
 def _city_street(rng: np.random.Generator) -> StreetPlan:
     section = _city_section(rng)
+    own = int(rng.integers(section.lanes_ahead))
     crossings = tuple(
         (float(rng.uniform(15, 190)), float(rng.uniform(75, 105)), int(rng.choice([-1, 0, 1])))
         for _ in range(int(rng.choice([0, 1, 1])))
@@ -391,6 +385,7 @@ def _city_street(rng: np.random.Generator) -> StreetPlan:
     return StreetPlan(
         section=section,
         frontages=(_city_frontage(rng), _city_frontage(rng)),
+        lane=own,
         speed_mps=float(rng.uniform(4.0, 14.0)),
         bend=float(rng.choice([0.0, 0.001, 0.004, 0.008])),
         slope=float(rng.uniform(0.002, 0.014)),
@@ -526,6 +521,7 @@ def _rural(rng: np.random.Generator) -> StreetPlan:
 
 def _highway(rng: np.random.Generator) -> StreetPlan:
     lanes = int(rng.integers(2, 5))
+    own = int(rng.integers(lanes))
     empty = Frontage({}, (10, 10))
     return StreetPlan(
         section=Section(
@@ -542,6 +538,7 @@ def _highway(rng: np.random.Generator) -> StreetPlan:
             gap_m=float(rng.choice([9.0, 12.0])),
         ),
         frontages=(empty, empty),
+        lane=own,
         speed_mps=float(rng.uniform(15.0, 32.0)),
         bend=float(rng.choice([0.0, 0.0005, 0.0015])),
         slope=float(rng.uniform(0.004, 0.02)),
