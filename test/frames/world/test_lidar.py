@@ -16,6 +16,7 @@ from i2p_calib_ros.frames.world.tracer import Tracer
 
 GROUND, WALL, GLASS, SIGN = range(4)
 HEIGHT_M = 1.8
+CLEAR = Weather()
 TURNING = [p.name for p in PATTERNS.values() if isinstance(p, SpinningPattern)]
 
 
@@ -187,7 +188,7 @@ def test_clear_coats_and_wet_roads_mirror_the_light_away(field):
     glossy = replace(rough, materials=tuple(replace(m, gloss=0.05) if m.name == "wall" else m for m in rough.materials))
     road = replace(rough, materials=tuple(replace(m, texture="asphalt") for m in rough.materials))
 
-    def reach_m(place, of_ground=False, weather=Weather()):
+    def reach_m(place, of_ground=False, weather=CLEAR):
         xyz = sweep(place, lidar, weather=weather).xyz
         return np.percentile(np.linalg.norm(xyz[(xyz[:, 2] < -1.7) == of_ground], axis=1), 99)
 
