@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+DAYLIGHT = 0.12
+"""Middle radiance of a street by day, where a white wall in the sun has 1."""
+
 
 @dataclass(frozen=True)
 class Imaging:
@@ -31,12 +34,12 @@ class Imaging:
 def random_imaging(rng: np.random.Generator) -> Imaging:
     """A camera: mostly good, sometimes badly exposed, soft, noisy or strongly compressed."""
     return Imaging(
-        exposure_stops=float(np.clip(rng.normal(0.0, 0.6), -1.5, 1.5)),
+        exposure_stops=float(np.clip(rng.normal(0.1, 0.45), -1.0, 1.1)),
         contrast=float(rng.uniform(0.9, 1.4)),
         saturation=float(rng.uniform(0.6, 1.3)),
         white_balance=(float(np.exp(rng.normal(0, 0.06))), float(np.exp(rng.normal(0, 0.06)))),
         vignetting=float(rng.uniform(0, 0.4)),
-        blur_px=float(rng.uniform(0.3, 0.7) if rng.random() < 0.85 else rng.uniform(0.7, 1.5)),
+        blur_px=float(rng.uniform(0.4, 0.75) if rng.random() < 0.88 else rng.uniform(0.75, 1.4)),
         noise=float(np.exp(rng.uniform(np.log(0.002), np.log(0.03)))),
         jpeg_quality=int(rng.integers(60, 98)) if rng.random() < 0.7 else None,
         grey=bool(rng.random() < 0.08),
@@ -46,7 +49,8 @@ def random_imaging(rng: np.random.Generator) -> Imaging:
 def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The picture (h, w, 3) uint8 RGB of linear radiance (h, w, 3) at the pixels."""
     height, width = radiance.shape[:2]
-    light = radiance * (_automatic_exposure(radiance) * 2.0**imaging.exposure_stops)
+    gain = _automatic_exposure(radiance) * 2.0**imaging.exposure_stops
+    light = radiance * np.float32(gain)
     light = light * np.array([imaging.white_balance[0], 1.0, imaging.white_balance[1]], dtype=np.float32)
     if imaging.vignetting:
         y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -54,8 +58,9 @@ def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Gene
     if imaging.blur_px > 0:
         # Highlights far above white would make halos of the blur alone.
         light = cv2.GaussianBlur(np.minimum(light, 4.0), (0, 0), imaging.blur_px)
-    grain = rng.standard_normal(light.shape, dtype=np.float32)
-    light = light + grain * imaging.noise * np.sqrt(np.maximum(light, 0) + 0.02)
+    # Photons come at random, and the fewer there are the more they are amplified.
+    noise = np.float32(imaging.noise * np.clip(gain, 1, 9) ** 0.5)
+    light = light + rng.standard_normal(light.shape, dtype=np.float32) * noise * np.sqrt(light + 0.02)
     picture = _tone(light, imaging.contrast)
     luma = picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     saturation = 0.0 if imaging.grey else imaging.saturation
@@ -65,12 +70,13 @@ def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Gene
 
 
 def _automatic_exposure(radiance: NDArray[np.float32]) -> float:
-    """Factor that brings the middle of the picture's light to a fifth of white."""
-    luma = radiance[::4, ::4].mean(axis=2)
+    """Factor that brings the light of the lower two thirds to a fifth of white, at dusk a little less."""
+    luma = radiance[len(radiance) // 3 :: 4, ::4].mean(axis=2)
     luma = luma[luma > 0]
     if luma.size == 0:
         return 1.0
-    return float(0.18 / np.exp(np.log(np.maximum(luma, 1e-4)).mean()))
+    middle = float(np.exp(np.log(np.maximum(luma, 1e-4)).mean()))
+    return 0.18 / (middle**0.9 * DAYLIGHT**0.1)
 
 
 def _tone(light: NDArray[np.float32], contrast: float) -> NDArray[np.float32]:

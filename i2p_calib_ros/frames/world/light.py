@@ -106,7 +106,7 @@ def _outdoor_light(rng: np.random.Generator, elevation_rad: float, cover: float)
         bounce_rgb=ground.astype(np.float32),
         lamp_rgb=_lamp_colour(rng) * (2.0 if day < 0.35 else 0.0),
         haze_rgb=haze_rgb.astype(np.float32),
-        haze_range_m=float(np.exp(rng.uniform(np.log(250), np.log(6000)))),
+        haze_range_m=float(np.exp(rng.uniform(*np.log((200, 1200) if rng.random() < 0.15 else (1200, 15000))))),
         wetness=float(rng.uniform(0.3, 1.0)) if cover > 0.5 and rng.random() < 0.3 else 0.0,
     )
 
@@ -167,7 +167,7 @@ def _clouds(
         noise, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
     threshold = np.quantile(noise, 1 - cover)
-    opacity = np.clip((layer - threshold) / rng.uniform(0.4, 1.2), 0, 1) if cover > 0 else np.zeros_like(layer)
+    opacity = np.clip((layer - threshold) / rng.uniform(0.7, 2.0), 0, 1) if cover > 0 else np.zeros_like(layer)
     return opacity, np.clip(0.4 + 0.3 * (layer - threshold if cover < 1 else layer), 0, 1)
 
 

@@ -32,6 +32,8 @@ WETTABLE = ("asphalt", "concrete", "paving", "cobbles", "tiles")
 WEATHERLESS = ("plain", "paint", "glass", "skin", "sign_stripes", "graffiti", "fabric", "carpet")
 WEATHER_TILE_M = 19.0
 
+PUDDLE_TILE_M = 14.0
+
 GLINT_EXPONENT = 400.0
 GLINT_STRENGTH = 40.0
 
@@ -102,20 +104,26 @@ class Shader:
         footprints: Footprints,
         openness: FloatArray,
         sunlight: FloatArray,
-    ) -> FloatArray:
-        """Linear RGB (n, 3) that arrives along rays with unit directions (n, 3).
+    ) -> tuple[FloatArray, FloatArray]:
+        """Linear RGB that arrives along rays with unit directions (n, 3): what is not mirrored and what is (n, 3).
 
         openness (n,) and sunlight (n,) 0..1: see `open_to_sky` and `sunlight`.
         """
-        result = self._matt(hits, directions, footprints, openness, sunlight)
+        matt = self._matt(hits, directions, footprints, openness, sunlight)
+        mirrored = np.zeros_like(matt)
         rows = np.flatnonzero(hits.hit)
         gloss, mirror_normal = self._gloss(hits, rows)
         shiny = np.flatnonzero((gloss > 0.005) | self._materials.transparent[hits.material[rows]])
         if shiny.size:
             rows = rows[shiny]
-            self._add_mirrored(result, hits, directions, rows, gloss[shiny], mirror_normal[shiny], sunlight[rows])
-        clear = np.exp(-hits.distance_m / np.float32(self.light.haze_range_m))[:, None]
-        return np.where(hits.hit[:, None], result * clear + self.light.haze_rgb * (1 - clear), result)
+            self._mirror(matt, mirrored, hits, directions, rows, gloss[shiny], mirror_normal[shiny], sunlight[rows])
+        clear = np.where(hits.hit, np.exp(-hits.distance_m / np.float32(self.light.haze_range_m)), 1)[:, None]
+        return matt * clear + self.light.haze_rgb * (1 - clear), mirrored * clear
+
+    def wet(self, hits: Hits) -> NDArray[np.bool_]:
+        """Which hits (n,) are ground that the rain has wetted."""
+        wettable = self._materials.wettable[hits.material] & (hits.normal[:, 2] > 0.9)
+        return wettable & hits.hit & (self.light.wetness > 0)
 
     def _matt(
         self,
@@ -159,30 +167,29 @@ class Shader:
         factor[weathered] *= 0.5 + 0.5 * stains
         albedo = table.albedo[material] * factor
         if self.light.wetness > 0:
-            albedo *= 1 - 0.5 * self.light.wetness * self._wet(hits, rows)[:, None]
+            albedo *= 1 - 0.5 * self.light.wetness * self.wet(hits)[rows, None]
         return np.minimum(albedo, 0.95)
-
-    def _wet(self, hits: Hits, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return self._materials.wettable[hits.material[rows]] & (hits.normal[rows, 2] > 0.9)
 
     def _gloss(self, hits: Hits, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
         """Mirrored share at normal incidence (n,) of hits `rows`, and the normals (n, 3) of the mirrors."""
         gloss, normal = self._materials.gloss[hits.material[rows]], hits.normal[rows]
         if self.light.wetness == 0:
             return gloss, normal
-        wet = np.flatnonzero(self._wet(hits, rows))
-        # Water gathers where the ground is low: a slow pattern along the surface.
-        xy = hits.xyz[rows[wet], :2]
-        puddle = 0.5 + 0.25 * np.sin(xy[:, 0] * 0.9 + 2 * np.sin(xy[:, 1] * 0.7)) + 0.25 * np.sin(xy[:, 1] * 1.3)
-        gloss[wet] = 0.025 * self.light.wetness * puddle
-        roughness = (0.05 * (1 - puddle * self.light.wetness))[:, None]
-        normal[wet] += roughness * self.rng.standard_normal((len(wet), 3), dtype=np.float32)
-        normal[wet] /= np.linalg.norm(normal[wet], axis=1, keepdims=True)
+        wet = np.flatnonzero(self.wet(hits)[rows])
+        # Water gathers in a slow pattern along the ground.
+        pattern = self._atlas.sample_soft(
+            self._atlas.names.index("concrete"), hits.xyz[rows[wet], :2] / PUDDLE_TILE_M, np.full(len(wet), 0.01)
+        )[:, 0]
+        puddle = np.clip(0.3 + 6 * (pattern - 1), 0, 1) * self.light.wetness
+        gloss[wet] = 0.005 + 0.02 * puddle
+        # Water lies level on the coarse grain below.
+        normal[wet] = (0.0, 0.0, 1.0)
         return gloss, normal
 
-    def _add_mirrored(
+    def _mirror(
         self,
-        result: FloatArray,
+        matt: FloatArray,
+        mirrored: FloatArray,
         hits: Hits,
         directions: FloatArray,
         rows: NDArray[np.int64],
@@ -190,23 +197,22 @@ class Shader:
         normal: FloatArray,
         sunlight: FloatArray,
     ) -> None:
-        """Add what hits `rows` mirror, and behind panes what lies there, into `result`."""
+        """Put what hits `rows` mirror into `mirrored`, take it from `matt`, and add there what lies behind panes."""
         towards = directions[rows]
         cosine = np.clip(-np.einsum("ij,ij->i", normal, towards), 0.02, 1)
         share = gloss + (1 - gloss) * (1 - cosine) ** 5 * np.float32(0.85)  # Schlick 1994, a little rough
-        mirrored = towards + 2 * cosine[:, None] * normal
-        mirrored /= np.linalg.norm(mirrored, axis=1, keepdims=True)
-        result[rows] *= 1 - share[:, None]
-        result[rows] += share[:, None] * self._second_sight(_lifted(hits, rows), mirrored)
-
-        glint = np.maximum(mirrored @ self.light.sun_direction, 0) ** GLINT_EXPONENT * GLINT_STRENGTH * share
-        result[rows] += (glint * sunlight)[:, None] * self.light.sun_rgb
+        outward = towards + 2 * cosine[:, None] * normal
+        outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+        mirrored[rows] = share[:, None] * self._second_sight(_lifted(hits, rows), outward)
+        glint = np.maximum(outward @ self.light.sun_direction, 0) ** GLINT_EXPONENT * GLINT_STRENGTH * share
+        mirrored[rows] += (glint * sunlight)[:, None] * self.light.sun_rgb
+        matt[rows] *= 1 - share[:, None]
 
         panes = np.flatnonzero(self._materials.transparent[hits.material[rows]])
         if panes.size:
             behind = hits.xyz[rows[panes]] + towards[panes] * 0.01
             passed = PANE_TINT * (1 - share[panes, None])
-            result[rows[panes]] += passed * self._second_sight(behind, towards[panes])
+            matt[rows[panes]] += passed * self._second_sight(behind, towards[panes])
 
     def _second_sight(self, origins: FloatArray, directions: FloatArray) -> FloatArray:
         """Radiance (n, 3) of what rays from surfaces meet, matt and without textures' detail."""

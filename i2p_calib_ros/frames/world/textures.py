@@ -250,8 +250,10 @@ TEXTURES: dict[str, Callable[[np.random.Generator], FloatArray]] = {
 LEVELS = 8
 """Mip levels below the finest; beyond them a tile is its mean."""
 PAD_PX = 2
-TAPS = 4
+TAPS = 8
 """Look-ups along a footprint that is longer than wide: a road seen from far along it."""
+SHARPNESS = 0.7
+"""Texels a footprint holds are taken for fewer, because bilinear look-ups blur by themselves."""
 STEP = 0.01
 """Value of one count of the 8-bit tiles."""
 
@@ -291,9 +293,9 @@ class TextureAtlas:
         rows = np.flatnonzero(~stretched)
         factor[rows] = self._trilinear(texture[rows], uv_tiles[rows], np.maximum(width, length)[rows])
         rows = np.flatnonzero(stretched)
-        step = longer_tiles[rows] / TAPS
+        step, level = longer_tiles[rows] / TAPS, np.round(_level(width[rows])).astype(np.int32)
         taps = [
-            self._trilinear(texture[rows], uv_tiles[rows] + step * (tap - (TAPS - 1) / 2), width[rows])
+            self._bilinear(texture[rows], uv_tiles[rows] + step * (tap - (TAPS - 1) / 2), level)
             for tap in range(TAPS)
         ]
         factor[rows] = sum(taps) / np.float32(TAPS)
@@ -301,12 +303,11 @@ class TextureAtlas:
 
     def sample_soft(self, texture: int, uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:
         """Factors (n, 3) of one texture without sharp patterns at uv (n, 2), filtered roughly over a width (n,)."""
-        level = np.log2(np.maximum(width_tiles * TILE_PX, 1.0)).astype(np.int32)
-        return self._bilinear(np.full(len(level), texture), uv_tiles, np.minimum(level, LEVELS))
+        level = np.round(_level(width_tiles)).astype(np.int32)
+        return self._bilinear(np.full(len(level), texture), uv_tiles, level)
 
     def _trilinear(self, texture: NDArray[np.int32], uv: FloatArray, width_tiles: FloatArray) -> FloatArray:
-        detail = np.log2(np.maximum(width_tiles * TILE_PX, 1.0))
-        level = np.minimum(detail, LEVELS).astype(np.float32)
+        level = _level(width_tiles)
         fine = np.floor(level).astype(np.int32)
         blend = (level - fine)[:, None]
         coarse = np.minimum(fine + 1, LEVELS)
@@ -317,6 +318,11 @@ class TextureAtlas:
         x = self._columns[level] + (uv[:, 0] - np.floor(uv[:, 0])) * size - 0.5
         y = self._rows[texture] + (np.ceil(uv[:, 1]) - uv[:, 1]) * size - 0.5
         return look_up(self._image, x, y) * np.float32(STEP)
+
+
+def _level(width_tiles: FloatArray) -> FloatArray:
+    """Mip level (n,), fractional, at which a texel is about as wide as a footprint (n,)."""
+    return np.clip(np.log2(width_tiles * (TILE_PX * SHARPNESS) + 1e-6), 0, LEVELS).astype(np.float32)
 
 
 def look_up(image: NDArray[np.generic], x: FloatArray, y: FloatArray) -> FloatArray:

@@ -56,9 +56,22 @@ def _place(static: Mesh, *materials: Material, actors: tuple[Actor, ...] = ()) -
 
 
 def _ball(centre: np.ndarray, radius: float, material: int) -> Mesh:
-    polar, azimuth = np.meshgrid(np.linspace(0, np.pi, 13), np.linspace(0, 2 * np.pi, 25), indexing="ij")
+    polar, azimuth = np.meshgrid(np.linspace(0, np.pi, 33), np.linspace(0, 2 * np.pi, 65), indexing="ij")
     points = np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=-1)
     return grid_mesh(centre + radius * points, material)
+
+
+def _outline_centroid(camera: Camera, centre: np.ndarray, radius: float) -> np.ndarray:
+    """Pixel (2,) at the middle of the area that a ball covers in the image."""
+    axis = centre / np.linalg.norm(centre)
+    first = np.cross(axis, [0, 1, 0.3])
+    first /= np.linalg.norm(first)
+    turn = np.linspace(0, 2 * np.pi, 100)[:, None]
+    spread = np.tan(np.arcsin(radius / np.linalg.norm(centre)))
+    rim = axis + spread * (np.cos(turn) * first + np.sin(turn) * np.cross(axis, first))
+    x, y = camera.project(rim)[0].T
+    cross = x[:-1] * y[1:] - x[1:] * y[:-1]
+    return np.array([((p[:-1] + p[1:]) * cross).sum() for p in (x, y)]) / (3 * cross.sum())
 
 
 @pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS)
@@ -107,7 +120,8 @@ def test_things_appear_where_the_camera_model_projects_them(camera: Camera, dark
     centres_camera = towards * distance[:, None]
     pixel_rad = np.linalg.norm(rays.along_v, axis=-1)[rows, columns]
     centres = centres_camera @ LOOKING_FORWARD[:3, :3].T
-    balls = [_ball(c, 3.0 * r * d, 0) for c, r, d in zip(centres, pixel_rad, distance)]
+    radii = 6.0 * pixel_rad * distance
+    balls = [_ball(c, r, 0) for c, r in zip(centres, radii)]
     place = _place(Mesh.merge(balls), LAMP)
     image = render_image(Tracer(place), place, dark, camera, LOOKING_FORWARD, 0.0, TRUE_IMAGE, rng)
     # Undo the tone curve (below its shoulder it is sRGB), so that values are shares of pixels covered.
@@ -119,11 +133,12 @@ def test_things_appear_where_the_camera_model_projects_them(camera: Camera, dark
         weights = share[window]
         grid = np.mgrid[window]
         found.append([(weights * grid[1]).sum() / weights.sum(), (weights * grid[0]).sum() / weights.sum()])
-    expected, _ = camera.project(centres_camera)
-    offsets = np.array(found) - expected
+    offsets = np.array(found) - [_outline_centroid(camera, c, r) for c, r in zip(centres_camera, radii)]
     assert len(offsets) > 15
-    assert np.abs(offsets).max() < 0.12  # a handful of samples on a disk of 28 pixels
-    assert np.abs(offsets.mean(axis=0)).max() < 0.03
+    # Five samples a pixel place one outline to a few hundredths of a pixel; all together show any bias.
+    assert np.abs(offsets).max() < 0.15
+    assert np.sqrt((offsets**2).mean()) < 0.05
+    assert np.abs(offsets.mean(axis=0)).max() < 0.02
 
 
 def test_depth_is_that_of_a_plane() -> None:
@@ -287,7 +302,7 @@ def test_exposure_is_automatic_and_can_be_wrong() -> None:
         develop(scene * level, replace(TRUE_IMAGE, exposure_stops=stops), np.random.default_rng(0)).mean()
         for level, stops in ((1, 0), (0.01, 0), (1, 1), (1, -1))
     ]
-    assert means[0] == pytest.approx(means[1], abs=1)
+    assert means[0] - 45 < means[1] < means[0]  # dusk stays a little darker than day
     assert means[2] > means[0] + 20
     assert means[3] < means[0] - 20
 
