@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from i2p_calib_ros.engines.torch_engine import TorchEngine
     from i2p_calib_ros.evaluation.replay_result import ReplayResult
 
-_DEMO_SEQUENCE = "kitti_2011_09_26_drive0009_cam2"
+_DEMO_PLACE = "city street"
+_DEMO_IMAGE_SIZE = (960, 320)
 
 # Readers, engines and plots are imported by the command that needs them, so that --help and mistakes answer at once.
 
@@ -119,23 +120,23 @@ def demo(
     out_dir: Annotated[Path, typer.Option("--out", help="folder for the bag and the results")] = Path(
         "out/demo"
     ),
-    model: Model = "vpp_real",
+    seed: Annotated[int, typer.Option(min=0, help="of the street, the rig and the decalibration")] = 7,
+    frames: Annotated[int, typer.Option(min=1, help="length of the drive, at 10 Hz")] = 50,
+    by: Annotated[str, typer.Option(help="how far the camera has moved since it was calibrated")] = "5deg,0.2m",
+    model: Model = "vpp_synth",
 ) -> None:
-    """Convert a drive to a bag, start 5 deg / 20 cm off, calibrate, write the report."""
-    data = Path(os.environ.get("I2P_DATA", "../shared/data"))
-    folder = data / _DEMO_SEQUENCE
-    if not folder.is_dir():
-        raise CalibrationInputError(
-            f"the demo needs the sequence folder {folder}. Set I2P_DATA to a folder that holds it, or take any "
-            "recording with camera, LiDAR and camera info and run `i2p-calib replay BAG`. KITTI raw (drive "
-            "2011_09_26_drive_0009, synced and rectified, with its calibration) can be had at "
-            "https://www.cvlibs.net/datasets/kitti/raw_data.php after registration; README.md, 'Sequence folders', "
-            "describes the format"
-        )
-    bag = out_dir / f"{folder.name}.mcap"
+    """Make a synthetic drive with a camera that has moved, calibrate it, write the report. Needs no data."""
+    from i2p_calib_ros.frames.world.drive import Decalibration, SyntheticDrive
+    from i2p_calib_ros.frames.world.world_files import write_drive_bag
+
+    moved = Decalibration.random(np.random.default_rng(seed), *_pair(by, "--by"))
+    drive = SyntheticDrive(seed, frames, kind=_DEMO_PLACE, size=_DEMO_IMAGE_SIZE, decalibration=moved)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    bag = out_dir / "drive.mcap"
     bag.unlink(missing_ok=True)
-    convert_sequence(folder, bag, compressed=True)
-    replay(bag, perturb="5deg,0.2m", truth="tf", out_dir=out_dir, model=model)
+    with _progress("drive", frames) as advance:
+        write_drive_bag(drive, bag, on_frame=lambda: advance(""))
+    replay(bag, truth=str(bag.with_suffix(".truth.json")), out_dir=out_dir, model=model)
 
 
 @convert_app.command("sequence")
@@ -149,8 +150,8 @@ def convert_sequence(
     from i2p_calib_ros.frames.sequence import SequenceFolder
 
     source = SequenceFolder(folder)
-    with out.status(f"writing {len(source)} frames"):
-        written = write_bag(source, target, compressed=compressed)
+    with _progress("convert", len(source)) as advance:
+        written = write_bag(source, target, compressed=compressed, on_frame=lambda: advance(""))
     out.print(
         f"{written}\nnext: i2p-calib replay {target} --perturb 5deg,0.2m --truth tf",
         highlight=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -85,12 +86,18 @@ class WrittenBag:
         return "\n".join(lines)
 
 
-def write_bag(source: FrameSource, out: str | Path, *, compressed: bool = False) -> WrittenBag:
+def write_bag(
+    source: FrameSource,
+    out: str | Path,
+    *,
+    compressed: bool = False,
+    on_frame: Callable[[], None] = lambda: None,
+) -> WrittenBag:
     """Write the frames of a source as a rosbag2: a file OUT.mcap or OUT.db3, else OUT is a directory (mcap).
 
     Topics: /camera/image_raw (rgb8) or /camera/image_raw/compressed (the bytes of the source, or new JPEGs),
     /camera/camera_info, /points (x, y, z[, intensity] float32), and /tf_static with LiDAR frame -> camera
-    frame, the inverse of the extrinsic of the source (no tf when it has none).
+    frame, the inverse of the extrinsic of the source (no tf when it has none). `on_frame` is called after each frame.
     Raises `CalibrationInputError` when OUT exists or the source has no usable frame, leaving nothing behind.
     """
     out = Path(out)
@@ -104,7 +111,7 @@ def write_bag(source: FrameSource, out: str | Path, *, compressed: bool = False)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         directory = Path(scratch) / (out.stem if single_file else out.name)
         with Writer(directory, version=METADATA_VERSION, storage_plugin=plugin) as bag:
-            frames, shift_ns = _write_frames(bag, source, compressed)
+            frames, shift_ns = _write_frames(bag, source, compressed, on_frame)
         if not frames:
             raise CalibrationInputError(
                 f"{source.name} has no usable frame, nothing was written. Rejected: {dict(source.rejected)}."
@@ -113,7 +120,9 @@ def write_bag(source: FrameSource, out: str | Path, *, compressed: bool = False)
     return WrittenBag(out, frames, shift_ns, Counter(source.rejected))
 
 
-def _write_frames(bag: Writer, source: FrameSource, compressed: bool) -> tuple[int, int]:
+def _write_frames(
+    bag: Writer, source: FrameSource, compressed: bool, on_frame: Callable[[], None]
+) -> tuple[int, int]:
     """(number of frames, shift of the cloud stamps in ns)."""
     image_topic, image_type = (
         (f"{IMAGE_TOPIC}/compressed", COMPRESSED_TYPE) if compressed else (IMAGE_TOPIC, IMAGE_TYPE)
@@ -141,6 +150,7 @@ def _write_frames(bag: Writer, source: FrameSource, compressed: bool) -> tuple[i
         _write(bag, infos, frame.image_stamp_ns, camera_info_message(frame))
         _write(bag, images, frame.image_stamp_ns, image_message)
         frames += 1
+        on_frame()
     return frames, shift_ns
 
 

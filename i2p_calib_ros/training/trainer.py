@@ -205,6 +205,8 @@ class _Trainer:
         self.generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
         self.pool = FramePool(settings.data, settings.hold_out)
         self.means: dict[str, float] = {}
+        self.parent = os.getppid()
+        self.stopped = False
 
     def run(self) -> None:
         """Step until the time budget is spent; the first process logs, shows progress and saves."""
@@ -213,7 +215,7 @@ class _Trainer:
         last_save = time.monotonic()
         with Progress(*columns, disable=self.rank != 0) as progress:
             bar = progress.add_task("starting", total=budget_s, completed=self.state["seconds"])
-            while self.state["seconds"] < budget_s:
+            while self.state["seconds"] < budget_s and not self.stopped:
                 self._step(self.state["seconds"] / budget_s)
                 if self.rank != 0:
                     continue
@@ -241,7 +243,9 @@ class _Trainer:
         self.state["steps"] += 1
         self.state["samples"] += samples * settings.processes
         seconds = self.state["seconds"] + time.monotonic() - started
-        self.state["seconds"] = _shared_clock(seconds, settings.processes)
+        # A training that is stopped must not go on in processes without a parent.
+        orphaned = settings.processes > 1 and os.getppid() != self.parent
+        self.state["seconds"], self.stopped = _shared(seconds, orphaned, settings.processes)
 
     def _backward_one(self, with_pose: bool, divide_by: int) -> None:
         """Add the gradient of one usable sample."""
@@ -286,13 +290,13 @@ def _average_gradients(model: torch.nn.Module, processes: int) -> None:
         p.grad = part.view_as(p)
 
 
-def _shared_clock(seconds: float, processes: int) -> float:
-    # Every process must leave the loop at the same step.
+def _shared(seconds: float, stopped: bool, processes: int) -> tuple[float, bool]:
+    """The first process's clock and whether it stops: every process must leave the loop at the same step."""
     if processes == 1:
-        return seconds
-    clock = torch.tensor([seconds], dtype=torch.float64)
-    dist.broadcast(clock, 0)
-    return float(clock)
+        return seconds, stopped
+    state = torch.tensor([seconds, float(stopped)], dtype=torch.float64)
+    dist.broadcast(state, 0)
+    return float(state[0]), bool(state[1])
 
 
 def _start_from(name_or_path: str, model: CalibrationModel) -> None:

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,11 +139,13 @@ def write_sequence(drive: SyntheticDrive, folder: str | Path) -> int:
     return len(stamps)
 
 
-def write_drive_bag(drive: SyntheticDrive, path: str | Path) -> int:
+def write_drive_bag(
+    drive: SyntheticDrive, path: str | Path, *, on_frame: Callable[[], None] = lambda: None
+) -> int:
     """Write the drive as a bag whose tf has the extrinsic the rig was calibrated to, and the truth beside it, in
     PATH with the suffix .truth.json, as `replay --truth` reads it. Returns the number of frames."""
     path = Path(path)
-    written = write_bag(drive, path, compressed=True)
+    written = write_bag(drive, path, compressed=True, on_frame=on_frame)
     _write_json(path.with_suffix(".truth.json"), truth_of(drive))
     return written.frames
 
