@@ -205,7 +205,7 @@ def _bottom_z(shape: CarShape, x: FloatArray) -> FloatArray:
 
 
 def _around(rng: np.random.Generator, shape: CarShape) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """Plan outline of the lower body: points (n, 2), outward directions (n, 2), and which quads are door gaps (n - 1)."""
+    """Plan outline of the lower body: points and outward directions (n, 2), and which quads (n - 1) are door gaps."""
     half_l, half_w = shape.length / 2, shape.width / 2
     depth, breadth = 0.4 * shape.nose_bend, 0.3 * shape.nose_bend
     rear_depth, rear_breadth = 0.2, 0.18

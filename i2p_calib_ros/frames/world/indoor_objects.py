@@ -82,9 +82,8 @@ def make_pallet_stack(rng: np.random.Generator, palette: Palette, height_m: floa
                 parts.append(box((0.1, 0.004, 0.07), label, at + [0, outward * (size[1] / 2 - 0.004), 0]))
     elif kind < 0.8:
         drum = palette.add(bright_paint(rng))
-        ring = [(0.28, 0), (0.29, 0.02), (0.28, 0.04), (0.28, 0.29), (0.29, 0.3), (0.28, 0.31), (0.28, 0.58),
-                (0.29, 0.6), (0.29, 0.62), (0.27, 0.61), (0, 0.61)]  # fmt: skip
-        barrel = revolve(np.array(ring) * [0.66, min(tall / 0.62, 1.3)], drum, 12)
+        ring = np.array([(0.28, 0), (0.28, 0.29), (0.29, 0.3), (0.28, 0.31), (0.29, 0.62), (0.27, 0.61), (0, 0.61)])
+        barrel = revolve(ring * [0.66, min(tall / 0.62, 1.3)], drum, 9)
         parts += [barrel.translated(x, y, base) for x in (-0.38, 0.0, 0.38) for y in (-0.19, 0.19)]
     else:
         wrap = Material("stretch wrap", "plain", near(rng, (0.5, 0.5, 0.5), 0.4), gloss=0.15, lidar_reflectivity=0.45)
@@ -174,12 +173,13 @@ def make_chair(rng: np.random.Generator, palette: Palette) -> Mesh:
     """A chair whose sitter looks along +x."""
     shell = palette.add(bright_paint(rng) if rng.random() < 0.5 else INTERIOR)
     leg = palette.add(GALVANISED)
-    parts = [box((0.44, 0.44, 0.04), shell, (0, 0, 0.46))]
-    parts.append(box((0.03, 0.42, 0.4), shell).transformed(pose((-0.24, 0, 0.72), (0, -0.15, 0))))
+    seat, back = float(rng.uniform(0.42, 0.48)), float(rng.uniform(0.3, 0.55))
+    parts = [box((0.44, 0.44, 0.04), shell, (0, 0, seat))]
+    parts.append(box((0.03, 0.42, back), shell).transformed(pose((-0.24, 0, seat + 0.08 + back / 2), (0, -0.15, 0))))
     for sx in (-1, 1):
         for sy in (-1, 1):
-            parts.append(bar((sx * 0.22, sy * 0.21, 0), (sx * 0.18, sy * 0.18, 0.45), 0.025, 0.025, leg))
-    parts += [bar((-0.19, y, 0.45), (-0.26, y, 0.75), 0.025, 0.025, leg) for y in (-0.19, 0.19)]
+            parts.append(bar((sx * 0.22, sy * 0.21, 0), (sx * 0.18, sy * 0.18, seat), 0.025, 0.025, leg))
+    parts += [bar((-0.19, y, seat), (-0.25, y, seat + 0.25), 0.025, 0.025, leg) for y in (-0.19, 0.19)]
     return Mesh.merge(parts)
 
 
@@ -189,11 +189,13 @@ def make_shelf(rng: np.random.Generator, palette: Palette) -> Mesh:
     frame = palette.add(GREY_PLASTIC if rng.random() < 0.5 else PALE_WOOD)
     parts = [box((depth, 0.03, height), frame, (0, y, height / 2)) for y in (-width / 2, width / 2)]
     parts.append(box((0.01, width, height), frame, (-depth / 2, 0, height / 2)))
-    for z in np.linspace(0.08, height, int(rng.integers(4, 7))):
+    levels = np.linspace(0.08, height, int(rng.integers(4, 7)))
+    tallest = min(0.32, levels[1] - levels[0] - 0.06)
+    for z in levels:
         parts.append(box((depth, width, 0.025), frame, (0, 0, z)))
         cursor = -width / 2 + 0.05
         while cursor < width / 2 - 0.2 and z < height - 0.2:
-            size = rng.uniform((0.2, 0.06, 0.12), (0.38, 0.35, 0.32))
+            size = rng.uniform((0.2, 0.06, 0.1), (0.38, 0.35, tallest))
             if rng.random() < 0.8 and cursor + size[1] < width / 2:
                 parts.append(
                     box(size, palette.add(bright_paint(rng)), (0, cursor + size[1] / 2, z + 0.013 + size[2] / 2))
@@ -272,10 +274,10 @@ def make_ladder(rng: np.random.Generator, palette: Palette) -> Mesh:
 
 
 def _pallet(wood: int) -> Mesh:
-    """A European pallet: deck boards on blocks and skids."""
-    parts = [box((1.2, 0.1, 0.022), wood, (0, y, 0.134)) for y in (-0.35, -0.175, 0, 0.175, 0.35)]
+    """A European pallet: deck boards on three skids."""
+    parts = [box((1.2, 0.145, 0.022), wood, (0, y, 0.134)) for y in (-0.3275, 0, 0.3275)]
     parts += [box((0.12, 0.8, 0.022), wood, (x, 0, 0.112)) for x in (-0.54, 0, 0.54)]
-    parts += [box((0.12, 0.1, 0.1), wood, (x, y, 0.05)) for x in (-0.54, 0, 0.54) for y in (-0.35, 0, 0.35)]
+    parts += [box((1.2, 0.1, 0.1), wood, (0, y, 0.05)) for y in (-0.35, 0, 0.35)]
     return Mesh.merge(parts)
 
 

@@ -144,8 +144,12 @@ def grid_mesh(
         normals = triangles(at_points)
     quads = np.broadcast_to(np.asarray(material, dtype=np.int32), (rows - 1, columns - 1))
     mesh = Mesh.create(triangles(grid), np.repeat(quads.ravel(), 2), triangles(texture), normals)
-    keep = (np.linalg.norm(face_normals(mesh.corners), axis=1) > 0.5) & (mesh.material >= 0)
-    return Mesh(mesh.corners[keep], mesh.uv[keep], mesh.normals[keep], mesh.material[keep])
+    flat = face_normals(mesh.corners)
+    # Where rows or columns meet in a point or fold, the surface has no tangents: the face itself then gives the normal.
+    astray = np.einsum("ij,ikj->ik", flat, mesh.normals) < 0.1
+    corner_normals = np.where(astray[..., None], flat[:, None], mesh.normals)
+    keep = (np.linalg.norm(flat, axis=1) > 0.5) & (mesh.material >= 0)
+    return Mesh(mesh.corners[keep], mesh.uv[keep], corner_normals[keep], mesh.material[keep])
 
 
 def box(size: ArrayLike, material: int, centre: ArrayLike = (0.0, 0.0, 0.0)) -> Mesh:
@@ -194,8 +198,7 @@ def extrude(outline: ArrayLike, height_m: float, side: int, top: int, base_z: fl
         start += length
     centre = points.mean(axis=0)
     fan = [
-        [(*centre, base_z + height_m), (*a, base_z + height_m), (*b, base_z + height_m)]
-        for a, b in pairwise(closed)
+        [(*centre, base_z + height_m), (*a, base_z + height_m), (*b, base_z + height_m)] for a, b in pairwise(closed)
     ]
     return Mesh.merge([*walls, Mesh.create(fan, top)])
 

@@ -150,14 +150,16 @@ def make_figure(figure: Figure, stance: Pose) -> Mesh:
         parts.append(tube(leg, 0.1 * h / 1.7 * s * np.array([1.0, 0.85, 0.62, 0.58, 0.45]), figure.legs, 7, caps=False))
         foot = pose(ankle - [0, 0, 0.02 * h], (0, -0.6 * min(thigh - knee, 0.0), 0))
         parts.append(ellipsoid((0.085 * h, 0.028 * h, 0.024 * h), figure.shoes, (0.035 * h, 0, 0), 6).transformed(foot))
-        shoulder = chest + [0.0, side * 0.115 * h * (0.7 + 0.3 * s), -0.01 * h]
+        shoulder = chest + [0.0, side * 0.105 * h * (0.6 + 0.4 * s), -0.035 * h]
         outward = np.array([0.0, side * np.sin(stance.spread), 0.0])
         hand_dir = _down(arm + elbow) * np.cos(stance.spread) + 0.3 * outward
         elbow_at = shoulder + 0.172 * h * (_down(arm) * np.cos(stance.spread) + outward)
         wrist = elbow_at + 0.15 * h * hand_dir
         # The sleeve starts inside the shoulder, so that the joint is round.
-        sleeve = [shoulder - [0, side * 0.02 * h, -0.015 * h], shoulder, (shoulder + elbow_at) / 2, elbow_at, wrist]
-        parts.append(tube(sleeve, 0.06 * h / 1.7 * s * np.array([0.6, 1.0, 0.9, 0.8, 0.62]), figure.top, 6, caps=False))
+        sleeve = [shoulder - [0, side * 0.025 * h, -0.03 * h], shoulder, (shoulder + elbow_at) / 2, elbow_at, wrist]
+        parts.append(
+            tube(sleeve, 0.06 * h / 1.7 * s * np.array([0.5, 0.95, 0.88, 0.78, 0.62]), figure.top, 6, caps=False)
+        )
         parts.append(ellipsoid((0.02 * h, 0.015 * h, 0.05 * h), figure.skin, wrist + 0.04 * h * hand_dir, 6))
     parts.append(_head(figure, stance))
     return Mesh.merge(parts)
@@ -214,7 +216,7 @@ def _worn(rng: np.random.Generator, palette: Palette, figure: Figure, stance: Po
     h = figure.height
     parts = []
     dress = rng.random()
-    if dress < 0.3:
+    if dress < 0.2:
         length = rng.uniform(0.15, 0.38) * h
         material = figure.top if rng.random() < 0.6 else palette.add(cloth(rng))
         path = [(0, 0, 0.6 * h), (0, 0, 0.53 * h), (0, 0, 0.53 * h - length)]

@@ -6,6 +6,8 @@ origin.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,7 @@ from i2p_calib_ros.frames.world.stuff import (
     bright_paint,
     near,
 )
+from i2p_calib_ros.frames.world.two_wheelers import make_bicycle
 
 FloatArray = NDArray[np.float64]
 
@@ -173,8 +176,8 @@ def make_bin(rng: np.random.Generator, palette: Palette) -> Mesh:
         for size, z in ((0.78, 0.06), (1.0, height - 0.08), (1.08, height - 0.08), (1.08, height - 0.03), (0.9, height))
     ]
     rows.append(rows[-1] * [0, 0, 1])
-    wheels = [cylinder(0.1, 0.05, palette.add(BLACK_PLASTIC), 10).transformed(pose((-half + 0.05, y, 0.1), (np.pi / 2, 0, 0)))
-              for y in (-half * 0.6, half * 0.7)]  # fmt: skip
+    wheel = cylinder(0.1, 0.05, palette.add(BLACK_PLASTIC), 10)
+    wheels = [wheel.transformed(pose((-half + 0.05, y, 0.1), (np.pi / 2, 0, 0))) for y in (-half * 0.6, half * 0.7)]
     return Mesh.merge([grid_mesh(np.stack(rows), shell, smooth=False), *wheels])
 
 
@@ -303,7 +306,7 @@ def make_cone(rng: np.random.Generator, palette: Palette) -> Mesh:
     orange, white = palette.add(ORANGE_CONE), palette.add(REFLECTOR)
     bands = [(0.0, orange), (0.3, white), (0.48, orange), (0.62, white), (0.8, orange), (1.0, orange)]
     parts = [box((2.6 * radius, 2.6 * radius, 0.04), palette.add(BLACK_PLASTIC), (0, 0, 0.02))]
-    for (low, material), (high, _) in zip(bands[:-1], bands[1:]):
+    for (low, material), (high, _) in pairwise(bands):
         girth = [(radius * (1 - 0.85 * s), 0.03 + s * (height - 0.03)) for s in (low, high)]
         parts.append(revolve(girth, material, 12))
     return Mesh.merge(parts)
@@ -389,8 +392,6 @@ def make_post_box(rng: np.random.Generator, palette: Palette) -> Mesh:
 
 def make_bicycle_stand(rng: np.random.Generator, palette: Palette) -> Mesh:
     """Steel hoops in a row along x, some with a bicycle."""
-    from i2p_calib_ros.frames.world.two_wheelers import make_bicycle
-
     steel = palette.add(GALVANISED)
     parts = []
     for x in np.arange(int(rng.integers(2, 6))) * 0.9:

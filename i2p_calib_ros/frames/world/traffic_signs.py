@@ -1,4 +1,4 @@
-"""Traffic signs on posts: shapes, colours and marks of the common ones, cut from plates that reflect as real ones do."""
+"""Traffic signs on posts: shapes, colours and marks of the common ones, of sheeting that reflects as real ones do."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def _arrow(size: float, angle_rad: float) -> list[FloatArray]:
 
 def _letters(rng: np.random.Generator, width: float, height: float) -> list[FloatArray]:
     """Blocks with the rhythm of a word, read at a distance."""
-    words, cursor = [], -width / 2
+    words: list[FloatArray] = []
+    cursor = -width / 2
     while True:
         letter = height * float(rng.uniform(0.35, 0.8))
         if cursor + letter > width / 2:
@@ -126,8 +127,10 @@ def _letters(rng: np.random.Generator, width: float, height: float) -> list[Floa
 
 
 _SEGMENTS = {0: "abcdef", 2: "abged", 3: "abgcd", 4: "fgbc", 5: "afgcd", 6: "afgedc", 7: "abc", 8: "abcdefg"}
-_SEGMENT_AT = {"a": (0, 1, 0), "b": (1, 0.5, 1), "c": (1, -0.5, 1), "d": (0, -1, 0), "e": (-1, -0.5, 1), "f": (-1, 0.5, 1),
-               "g": (0, 0, 0)}  # fmt: skip
+_SEGMENT_AT = {
+    "a": (0, 1, 0), "b": (1, 0.5, 1), "c": (1, -0.5, 1), "d": (0, -1, 0), "e": (-1, -0.5, 1), "f": (-1, 0.5, 1),
+    "g": (0, 0, 0),
+}  # fmt: skip
 
 
 def _digits(rng: np.random.Generator, size: float) -> list[FloatArray]:

@@ -34,7 +34,7 @@ def make_bicycle(rng: np.random.Generator, palette: Palette) -> Mesh:
     parts = [tube(pipe, 0.018, frame, 5, caps=False) for pipe in pipes]
     saddle = np.array(BICYCLE_SEAT)
     parts += [
-        tube([seat, saddle], 0.013, palette.add(CHROME), 5, caps=False),
+        tube(np.stack([seat, saddle]), 0.013, palette.add(CHROME), 5, caps=False),
         ellipsoid((0.13, 0.06, 0.03), black, saddle + [0.02, 0, 0.02], 6),
         tube([head_high, (0.28, 0, 0.98)], 0.014, black, 5, caps=False),
         tube([(0.2, -0.29, 1.0), (0.3, -0.1, 0.99), (0.3, 0.1, 0.99), (0.2, 0.29, 1.0)], 0.013, black, 5),
@@ -67,7 +67,7 @@ def make_motorbike(rng: np.random.Generator, palette: Palette) -> Mesh:
         ellipsoid((0.4, 0.13, 0.06), black, (-0.3, 0, 0.8), 8),
         ellipsoid((0.25, 0.11, 0.1), paint, (-0.55, 0, 0.83), 8),
         box((0.42, 0.3, 0.36), steel, (0.08, 0, 0.45)),
-        tube([(0.15, 0, 0.55), (-0.1, 0, 0.4), rear], 0.05, steel, 6),
+        tube(np.stack([(0.15, 0, 0.55), (-0.1, 0, 0.4), rear]), 0.05, steel, 6),
         tube([(0.2, -0.16, 0.35), (-0.3, -0.19, 0.28), (-0.75, -0.2, 0.42)], [0.03, 0.04, 0.06], chrome, 7),
         tube([head + [-0.12, -0.36, 0.14], head + [0, 0, 0.1], head + [-0.12, 0.36, 0.14]], 0.016, black, 5),
         ellipsoid((0.1, 0.1, 0.1), palette.add(HEADLAMP), head + [0.08, 0, 0.0], 8),

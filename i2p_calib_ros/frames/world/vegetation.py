@@ -17,6 +17,7 @@ TREE_KINDS = ("broadleaf", "conifer", "bare", "palm", "poplar")
 _GREENS: list[Colour] = [
     (0.07, 0.13, 0.03), (0.05, 0.1, 0.03), (0.1, 0.16, 0.04), (0.13, 0.17, 0.05), (0.08, 0.12, 0.06),
 ]  # fmt: skip
+_LEAF_AREA = 0.21  # mean, of a leaf cluster of size 1
 _AUTUMN: list[Colour] = [(0.4, 0.25, 0.03), (0.35, 0.12, 0.03), (0.3, 0.08, 0.04), (0.25, 0.2, 0.05)]
 
 
@@ -40,11 +41,10 @@ def make_bush(rng: np.random.Generator, palette: Palette) -> Mesh:
     """A round shrub of 0.5 to 2.2 m."""
     height = float(rng.uniform(0.5, 2.2))
     spread = height * float(rng.uniform(0.45, 0.8))
-    lobes = rng.uniform((-0.5, -0.5, 0.35), (0.5, 0.5, 0.6), (5, 3)) * [spread, spread, height]
+    lobes = rng.uniform((-0.5, -0.5, 0.24), (0.5, 0.5, 0.56), (5, 3)) * [spread, spread, height]
     radii = np.column_stack([rng.uniform(0.4, 0.65, (5, 2)) * spread, rng.uniform(0.3, 0.42, 5) * height])
     shades = _foliage(rng, palette)
-    core = ellipsoid((0.5 * spread, 0.5 * spread, 0.35 * height), _shade(palette), (0, 0, 0.38 * height), 8)
-    return Mesh.merge([core, _lobed_crown(rng, shades, lobes, radii, 1800, 0.9)])
+    return _lobed_crown(rng, palette, shades, lobes, radii, cover=0.55)
 
 
 def make_hedge(rng: np.random.Generator, palette: Palette, length_m: float) -> Mesh:
@@ -63,11 +63,15 @@ def make_hedge(rng: np.random.Generator, palette: Palette, length_m: float) -> M
         on = face == index
         at[on, axis] = height if axis == 2 else sign * (width, length_m)[axis == 0] / 2
         outward[on, axis] = sign
-    waviness = 0.05 * np.sin(at @ rng.normal(0, 2.5, 3)) + rng.normal(0, 0.035, count)
+    waviness = 0.04 * np.sin(at @ rng.normal(0, 2.5, 3)) + rng.normal(0.0, 0.03, count)
     at += waviness[:, None] * outward
     at[:, 2] = np.maximum(at[:, 2], 0.03)
-    leaves = _leaves(rng, shades, at, 2.2 * np.sqrt(area / count) * rng.uniform(0.6, 1.4, count), outward)
-    core = box((length_m - 0.12, width - 0.12, height - 0.06), _shade(palette), (0, 0, height / 2 - 0.03))
+    leaves = _leaves(
+        rng, shades, at, np.sqrt(0.6 * area / (_LEAF_AREA * count)) * rng.uniform(0.5, 1.5, count), outward
+    )
+    colour = palette.materials[shades[1]].albedo
+    trimmed = palette.add(Material("hedge", "hedge", colour, tile_m=1.0, lidar_reflectivity=0.45))
+    core = box((length_m - 0.14, width - 0.14, height - 0.07), trimmed, (0, 0, height / 2 - 0.035))
     return Mesh.merge([core, leaves])
 
 
@@ -76,11 +80,8 @@ def make_grass(rng: np.random.Generator, palette: Palette, radius_m: float = 0.5
     count = 60
     height = float(rng.uniform(0.12, 0.5))
     root = np.column_stack([radius_m * rng.normal(0, 0.45, (count, 2)), np.zeros(count)])
-    tip = (
-        root
-        + rng.normal(0, 0.45, (count, 3)) * [height, height, 0]
-        + [0, 0, 1] * rng.uniform(0.4, 1, (count, 1)) * height
-    )
+    tip = root + height * rng.normal((0, 0, 0.7), (0.45, 0.45, 0.15), (count, 3))
+    tip[:, 2] = np.maximum(tip[:, 2], 0.2 * height)
     aside = rng.normal(0, 1, (count, 3)) * [1, 1, 0]
     aside *= rng.uniform(0.01, 0.025, (count, 1)) / np.linalg.norm(aside, axis=1, keepdims=True)
     dry = rng.random() < 0.4
@@ -135,20 +136,21 @@ def _broadleaf(rng: np.random.Generator, palette: Palette, height: float, slende
         np.repeat([0.28 * radius, 0.1 * radius], count),
         bark,
     )
-    cover = float(rng.uniform(0.45, 0.85))
-    leaves = _lobed_crown(rng, _foliage(rng, palette, autumn=0.12), centres, radii, 3650, cover)
+    foliage = _foliage(rng, palette, autumn=0.12)
+    leaves = _lobed_crown(rng, palette, foliage, centres, radii, cover=float(rng.uniform(0.28, 0.55)))
     return Mesh.merge([stem, boughs, leaves])
 
 
 def _lobed_crown(
-    rng: np.random.Generator, shades: list[int], centres: FloatArray, radii: FloatArray, count: int, cover: float
+    rng: np.random.Generator, palette: Palette, shades: list[int], centres: FloatArray, radii: FloatArray, cover: float
 ) -> Mesh:
-    """`count` leaf clusters in the outer parts of ellipsoidal lobes: centres, radii (lobes, 3) metres.
+    """Leaf clusters in the outer parts of ellipsoidal lobes around dark cores: centres, radii (lobes, 3) metres.
 
     cover: area of all leaves over that of the lobes' surfaces.
     """
+    count = 3400
     surface_m2 = 4 * np.pi * (radii.prod(axis=1) ** (2 / 3)).sum()
-    size_m = np.sqrt(cover * surface_m2 / (0.26 * count))  # a leaf of size 1 has an area of about 0.26
+    size_m = np.sqrt(cover * surface_m2 / (_LEAF_AREA * count))
     weight = radii.prod(axis=1) ** (2 / 3)
     lobe = rng.choice(len(centres), size=count, p=weight / weight.sum())
     direction = rng.normal(0, 1, (count, 3))
@@ -158,7 +160,10 @@ def _lobed_crown(
     # Shaded as round lobes on a round crown, not as single leaves: that is how a crown looks from a road.
     middle = np.average(centres, axis=0, weights=weight)
     whole = (at - middle) / np.maximum(np.linalg.norm(at - middle, axis=1, keepdims=True), 1e-9)
-    return _leaves(rng, shades, at, size_m * rng.uniform(0.5, 1.3, count), direction + 0.7 * whole)
+    leaves = _leaves(rng, shades, at, size_m * rng.uniform(0.5, 1.4, count), direction + 0.7 * whole)
+    dark = _shade(palette, shades)
+    cores = [ellipsoid(0.55 * radius, dark, centre, 6) for centre, radius in zip(centres, radii)]
+    return Mesh.merge([leaves, *cores])
 
 
 def _leaves(
@@ -172,7 +177,7 @@ def _leaves(
     across = np.cross(slant, along)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     size = np.broadcast_to(np.asarray(size_m, dtype=np.float64), count)[:, None]
-    breadth = size * rng.uniform(0.35, 0.7, (count, 1))
+    breadth = size * rng.uniform(0.25, 0.6, (count, 1))
     skew = size * rng.uniform(-0.4, 0.4, (count, 1))
     corners = (
         np.stack([at + 0.5 * size * along, at - 0.5 * size * along, at + breadth * across + skew * along], axis=1)
@@ -186,7 +191,7 @@ def _leaves(
 
 def _conifer(rng: np.random.Generator, palette: Palette, height: float) -> Mesh:
     """A straight stem with drooping boughs that carry sprays of needles on both sides."""
-    count, pairs = 150, 11
+    count, pairs = 165, 11
     foot = float(rng.uniform(0.03, 0.2))
     level = np.sort(rng.beta(1.0, 1.5, count))
     z = height * (foot + (1 - foot) * level)
@@ -201,13 +206,14 @@ def _conifer(rng: np.random.Generator, palette: Palette, height: float) -> Mesh:
     bough = radial * reach[:, None] * t
     bough = bough + np.array([0, 0, 1.0]) * (z[:, None] + reach[:, None] * (rise * t - (droop + rise) * t**2))
     base, tip = bough[:-1], bough[1:]
-    breadth = reach[:, None] * rng.uniform(0.16, 0.34, (pairs, count, 1)) * (1.1 - t[:-1]) + 0.06
+    breadth = reach[:, None] * rng.uniform(0.14, 0.4, (pairs, count, 1)) * (1.1 - t[:-1]) + 0.05
     hang = np.array([0, 0, -1.0]) * breadth * rng.uniform(0.2, 0.8, (pairs, count, 1))
     sprays = []
     for sign in (1.0, -1.0):
         outer = tip + sign * aside * breadth + hang
         sprays.append(np.stack([base, outer, tip] if sign < 0 else [base, tip, outer], axis=2))
     corners = np.concatenate(sprays).reshape(-1, 3, 3)
+    corners[..., 2] = np.maximum(corners[..., 2], 0.02)
     middle = corners.mean(axis=1)
     outward = middle * [1, 1, 0] + [0, 0, 0.4 * spread] + 0.25 * spread * rng.normal(0, 1, middle.shape)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
@@ -216,8 +222,13 @@ def _conifer(rng: np.random.Generator, palette: Palette, height: float) -> Mesh:
     material = np.array(shades, dtype=np.int32)[rng.integers(0, len(shades), len(corners))]
     needles = Mesh.create(corners, material, normals=np.repeat(outward[:, None], 3, axis=1))
     radius = 0.014 * height + 0.05
+    core = revolve(
+        [(0.25 * spread, 1.05 * foot * height + 0.1), (0.17 * spread, 0.5 * height), (0.0, 0.92 * height)],
+        _shade(palette, shades),
+        9,
+    )
     stem = tube([(0, 0, -0.1), (0, 0, height * 0.98)], (radius, 0.02), _bark(rng, palette), 8, caps=False)
-    return Mesh.merge([stem, needles])
+    return Mesh.merge([stem, core, needles])
 
 
 def _palm(rng: np.random.Generator, palette: Palette, height: float) -> Mesh:
@@ -227,7 +238,7 @@ def _palm(rng: np.random.Generator, palette: Palette, height: float) -> Mesh:
     path = np.array([0, 0, -0.1]) * (1 - s) + top * [1, 1, 0] * s**2 + top * [0, 0, 1] * s
     girth = 0.16 + 0.006 * height
     trunk = tube(path, girth * (1.25 - 0.5 * s[:, 0]) * rng.uniform(0.93, 1.07, 9), _bark(rng, palette), 9, caps=False)
-    count, pairs = 26, 12
+    count, pairs = 24, 26
     turn = np.arange(count) * 2.4
     lift = np.linspace(1.1, -0.5, count) + rng.normal(0, 0.1, count)
     length = float(rng.uniform(1.8, 3.2)) * rng.uniform(0.8, 1.1, count)
@@ -240,7 +251,7 @@ def _palm(rng: np.random.Generator, palette: Palette, height: float) -> Mesh:
     leaf = 0.55 * np.sin(np.pi * (0.12 + 0.85 * t[:-1])) * (length / 2.5)[:, None]
     leaflets = []
     for sign in (1.0, -1.0):
-        outer = tip + sign * aside * leaf + np.array([0, 0, -0.35]) * leaf
+        outer = 2 * tip - base + sign * aside * leaf + np.array([0, 0, -0.35]) * leaf
         leaflets.append(np.stack([base, outer, tip] if sign < 0 else [base, tip, outer], axis=2))
     corners = np.concatenate(leaflets).reshape(-1, 3, 3)
     shades = _foliage(rng, palette)
@@ -263,16 +274,17 @@ def _branches(rng: np.random.Generator, bark: int, height: float, twig_levels: i
     length = height * rng.uniform(0.22, 0.38, boughs)
     thickness = radius * np.linspace(0.5, 0.35, boughs)
     for level in range(twig_levels + 1):
-        # A branch is two rods with a bend, so that it is not a ray.
+        # A branch is two rods with a bend, so that it is not a ray; the last twigs are too short for one.
         knee = start + 0.55 * length[:, None] * direction
         bent = direction + rng.normal(0, 0.2, direction.shape) + [0, 0, 0.1]
         bent /= np.linalg.norm(bent, axis=1, keepdims=True)
         end = knee + 0.45 * length[:, None] * bent
+        if level == twig_levels:
+            parts.append(struts(start, end, thickness, 0.45 * thickness, bark))
+            break
         parts.append(struts(start, knee, thickness, 0.75 * thickness, bark))
         parts.append(struts(knee, end, 0.75 * thickness, 0.45 * thickness, bark))
-        if level == twig_levels:
-            break
-        forks = 3 if level < 2 else 2
+        forks = 3 if level < 2 else 4
         along = rng.uniform(0.25, 1.0, (forks, len(start), 1))
         start = np.where(
             along < 0.55, start + along / 0.55 * (knee - start), knee + (along - 0.55) / 0.45 * (end - knee)
@@ -282,7 +294,7 @@ def _branches(rng: np.random.Generator, bark: int, height: float, twig_levels: i
         direction = (bent + spread).reshape(-1, 3)
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         length = (length * rng.uniform(0.4, 0.75, (forks, len(length)))).ravel()
-        thickness = np.tile(np.maximum(0.5 * thickness, 0.006), forks)
+        thickness = np.tile(np.maximum(0.5 * thickness, 0.007), forks)
     return Mesh.merge(parts)
 
 
@@ -300,11 +312,15 @@ def _foliage(
     return shades
 
 
+def _shade(palette: Palette, shades: list[int]) -> int:
+    """What is seen deep inside a crown: its own leaves in the shadow of the others."""
+    leaf = palette.materials[shades[0]]
+    colour = (0.65 * leaf.albedo[0], 0.65 * leaf.albedo[1], 0.65 * leaf.albedo[2])
+    return palette.add(
+        Material("inner leaves", "foliage", colour, tile_m=0.7, lidar_reflectivity=leaf.lidar_reflectivity)
+    )
+
+
 def _bark(rng: np.random.Generator, palette: Palette) -> int:
     colour = near(rng, (0.5, 0.48, 0.44) if rng.random() < 0.1 else (0.13, 0.1, 0.075), 0.3)
     return palette.add(Material("bark", "bark", colour, tile_m=0.8, lidar_reflectivity=0.3))
-
-
-def _shade(palette: Palette) -> int:
-    """What is seen deep inside a shrub."""
-    return palette.add(Material("inner foliage", "foliage", (0.02, 0.03, 0.012), tile_m=0.6, lidar_reflectivity=0.3))
