@@ -30,12 +30,12 @@ from i2p_calib_ros.geometry.camera import Camera, inside_image
 SMALL = (320, 192)
 
 
-def seed_of_rig(wanted) -> int:
-    return next(s for s in range(200) if wanted(random_rig(np.random.default_rng([s, 1]), size=SMALL)))
+def rig_that(wanted) -> Rig:
+    return next(r for s in range(200) if wanted(r := random_rig(np.random.default_rng(s), size=SMALL)))
 
 
 def front_rig(pattern="HDL-64E") -> Rig:
-    rig = random_rig(np.random.default_rng(seed_of_rig(lambda r: r.T_body_camera[0, 2] > 0.98)), size=SMALL)
+    rig = random_rig(np.random.default_rng(0), size=SMALL)
     K = [[200.0, 0, 159.5], [0, 200, 95.5], [0, 0, 1]]
     camera = Camera("plumb_bob", np.array(K), np.zeros(5), *SMALL)
     T_body_camera, T_body_lidar = np.eye(4), np.eye(4)
@@ -89,6 +89,19 @@ def test_a_drive_is_a_frame_source_with_plausible_stamps(yard):
     frame = frames[2]
     ahead = np.abs(frame.xyz[:, 1]) < 0.05 * frame.xyz[:, 0]
     assert np.abs(frame.time_offset_s[ahead]).max() < 0.002, "the beam passes the heading of the camera at the stamp"
+
+
+def test_a_sector_keeps_what_lies_around_the_heading_of_the_camera(yard):
+    rig = rig_that(lambda r: abs(r.T_body_camera[1, 2]) > 0.9 and r.lidar.pattern.half_angle_deg == 180)
+    whole, sector = (SyntheticDrive(1, 1, rig=rig, place=yard, sector_deg=s).load(0).xyz for s in (180.0, 60.0))
+    heading = se3.inverse(rig.T_camera_lidar)[:3, 2]
+
+    def azimuth_deg(xyz):
+        turned = np.arctan2(xyz[:, 1], xyz[:, 0]) - np.arctan2(heading[1], heading[0])
+        return np.abs(np.rad2deg((turned + np.pi) % (2 * np.pi) - np.pi))
+
+    assert azimuth_deg(whole).max() > 150 and azimuth_deg(sector).max() < 66
+    assert len(sector) == pytest.approx((azimuth_deg(whole) < 60).sum(), rel=0.02)
 
 
 def test_the_same_seed_gives_the_same_drive_and_another_seed_another():
