@@ -114,8 +114,10 @@ class Calibration:
         return "the estimate is trusted and published from now on"
 
     def reset(self) -> str:
-        """Start again from the initial extrinsic."""
+        """Start again from the initial extrinsic, and so will the next process."""
         self._session.reset()
+        if self._store is not None:
+            self._store.forget_accepted()
         self._publish_tf()
         return "all frames are forgotten; starting again from the initial extrinsic"
 

@@ -82,6 +82,7 @@ class Inputs:
     def __init__(self, node: Node, settings: Settings, health: Health, on_pair: Callable[[Pair], None]) -> None:
         self._node, self._settings, self._health, self._on_pair = node, settings, health, on_pair
         self._since_s = self._paired_s = time.monotonic()
+        self._pair_ns = 0
         self._camera: Camera | None = None
         self._info_frame = ""
         self._info_content: tuple[Any, ...] | None = None
@@ -183,13 +184,22 @@ class Inputs:
     def _take_pair(self, image: Any, cloud: Any) -> None:
         now_s = self._paired_s = time.monotonic()
         self._health.paired((stamp_ns(image) - stamp_ns(cloud)) * 1e-9)
-        if self._camera is None:
+        if self._camera is None or self._out_of_order(stamp_ns(image)):
             return
         camera_frame = self._settings.camera_frame or normalise(image.header.frame_id) or self._info_frame
         lidar_frame = self._settings.lidar_frame or normalise(cloud.header.frame_id)
         if not self._frames_fit(camera_frame, lidar_frame):
             return
         self._on_pair(Pair(image, cloud, self._camera, camera_frame, lidar_frame, now_s))
+
+    def _out_of_order(self, image_ns: int) -> bool:
+        """Whether a pair is a little older than the one before, which would look like a bag that starts again."""
+        back_s = (self._pair_ns - image_ns) * 1e-9
+        if 0 < back_s < JUMP_BACK_S:
+            self._health.reject("out of order")
+            return True
+        self._pair_ns = image_ns
+        return False
 
     def _frames_fit(self, camera_frame: str, lidar_frame: str) -> bool:
         """Whether the frame ids can be used; a doubt is reported either way."""

@@ -92,6 +92,8 @@ class CalibrationNode(LifecycleNode):
         except CalibrationInputError as error:
             self._problem = str(error)
         except Exception as error:
+            if not self.context.ok():
+                return FAILURE  # told to end in the middle of it
             self._problem = f"internal error: {error!r}"
             self.get_logger().error(traceback.format_exc())
         else:
@@ -129,7 +131,8 @@ class CalibrationNode(LifecycleNode):
         else:
             statuses = [Status("calibration", Level.OK, "not configured")]
         stamped = header(self.get_clock().now().nanoseconds, "")
-        self._diagnostics.publish(diagnostic_array(self.get_name(), statuses, stamped))
+        name = self.get_fully_qualified_name().lstrip("/")
+        self._diagnostics.publish(diagnostic_array(name, statuses, stamped))
 
     def _repeat_tf(self) -> None:
         if self._calibration is not None:

@@ -46,6 +46,10 @@ class ExtrinsicStore:
         """Write the accepted extrinsic for the next start, in one step: a crash leaves the old or the new file."""
         write_extrinsic(self.accepted_path, self._extrinsic(known, T_initial, frames_used))
 
+    def forget_accepted(self) -> None:
+        """Nothing is to be restored at the next start."""
+        self.accepted_path.unlink(missing_ok=True)
+
     def restore(self, T_initial: NDArray[np.float64]) -> Restored | None:
         """The last accepted extrinsic. It may be used if it corrected this same initial extrinsic; else somebody
         calibrated or remounted the camera since. None when nothing was accepted yet."""

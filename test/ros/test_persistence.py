@@ -32,6 +32,13 @@ def test_accepted_extrinsic_comes_back_after_a_restart(store: ExtrinsicStore) ->
     np.testing.assert_allclose(restored.extrinsic.covariance, ACCEPTED.covariance, rtol=1e-6)
 
 
+def test_forgotten_extrinsic_does_not_come_back(store: ExtrinsicStore) -> None:
+    store.keep_accepted(ACCEPTED, INITIAL, 12)
+    store.forget_accepted()
+
+    assert store.restore(INITIAL) is None
+
+
 def test_it_is_left_alone_when_the_initial_extrinsic_is_another_now(store: ExtrinsicStore) -> None:
     store.keep_accepted(ACCEPTED, INITIAL, 12)
     restored = store.restore(se3.perturb(INITIAL, [0.1, 0.0, 0.0], [0.0, 0.0, 0.0]))

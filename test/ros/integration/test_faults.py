@@ -256,3 +256,14 @@ def test_initial_extrinsic_is_what_tf_says_first(
     start_rig()
 
     np.testing.assert_allclose(observer.calibrated(), scene[1], atol=1e-6)
+
+
+def test_pair_that_comes_late_is_left_out(active: Any, observer: Any, start_rig: Callable[..., Any]) -> None:
+    rig = start_rig()
+    observer.recovered()
+    rig.now_s -= 0.3
+
+    status = observer.status("inputs", lambda status: "rejected: out of order" in values(status))
+    assert int(values(status)["rejected: out of order"]) <= 4
+    assert "jumps back in time of /image" not in values(status)
+    observer.recovered()
