@@ -109,12 +109,13 @@ def make_building(
     kind: str,
     width_m: float,
     depth_m: float | None = None,
-    blank_sides: bool = False,
+    neighbours: tuple[bool, bool] = (False, False),
     far: bool = False,
 ) -> Mesh:
     """A building of a kind of BUILDING_KINDS, `width_m` along the street.
 
-    `blank_sides`: wall to wall in a row; `far`: seen from far away only, without rooms behind the windows.
+    `neighbours`: whether it stands wall to wall with others at -x and +x; `far`: seen from far away only, without
+    rooms behind the windows.
     """
     spec = _KINDS[kind]
     depth = float(rng.uniform(*spec.depth_m)) if depth_m is None else depth_m
@@ -122,11 +123,11 @@ def make_building(
     facade = _facade_style(rng, palette, kind, spec, far)
     roof_style = _roof_style(rng, palette, facade, spec)
     roof = pick(rng, spec.roofs)
-    if blank_sides and roof in ("hip", "cross gable"):
+    if any(neighbours) and roof in ("hip", "cross gable"):
         roof = "gable"
-    if blank_sides:
+    if any(neighbours):
         roof_style = replace(roof_style, overhang_m=roof_style.overhang_m if roof == "flat" else 0.2)
-    main = _block(rng, facade, roof_style, roof, width_m, depth, storeys, blank_sides)
+    main = _block(rng, facade, roof_style, roof, width_m, depth, storeys, neighbours)
     if kind == "house" and width_m > 8:
         return Mesh.merge([main, _house_extension(rng, palette, facade, roof_style, width_m, depth)])
     return main
@@ -140,21 +141,26 @@ def _block(
     width_m: float,
     depth_m: float,
     storeys: int,
-    blank_sides: bool = False,
+    neighbours: tuple[bool, bool] = (False, False),
 ) -> Mesh:
     height = facade_height(facade, storeys)
     w = width_m / 2
     parts = [make_facade(rng, facade, width_m, storeys, front=True).translated(-w, 0)]
     back = make_facade(rng, facade, width_m, storeys, front=False)
     parts.append(back.placed(w, depth_m, yaw_rad=np.pi))
-    if blank_sides:
-        walls = Quads()
-        walls.side(w, 0.0, depth_m, -PLINTH_DEPTH_M, height, facade.wall)
+    walls = Quads()
+    side_style = replace(facade, blank_share=min(0.9, facade.blank_share + (0.1 if any(neighbours) else 0.0)))
+    if neighbours[0]:
         walls.side(-w, depth_m, 0.0, -PLINTH_DEPTH_M, height, facade.wall)
-        parts.append(walls.mesh())
     else:
-        parts.append(make_facade(rng, facade, depth_m, storeys, front=False).placed(w, 0, yaw_rad=np.pi / 2))
-        parts.append(make_facade(rng, facade, depth_m, storeys, front=False).placed(-w, depth_m, yaw_rad=-np.pi / 2))
+        side = make_facade(rng, side_style, depth_m, storeys, front=False)
+        parts.append(side.placed(-w, depth_m, yaw_rad=-np.pi / 2))
+    if neighbours[1]:
+        walls.side(w, 0.0, depth_m, -PLINTH_DEPTH_M, height, facade.wall)
+    else:
+        side = make_facade(rng, side_style, depth_m, storeys, front=False)
+        parts.append(side.placed(w, 0, yaw_rad=np.pi / 2))
+    parts.append(walls.mesh())
     parts.append(make_roof(rng, roof, roof_style, width_m, depth_m, height))
     return Mesh.merge(parts)
 

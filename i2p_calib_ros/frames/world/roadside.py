@@ -49,33 +49,48 @@ def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage
     terraced = rng.random() < plan.terraced
     setback = rng.uniform(*plan.setback_m)
     turn = 0.0 if side > 0 else np.pi
-    s = float(rng.uniform(0, 6))
-    while s < path.length_m - 5:
-        width = float(rng.uniform(*plan.widths_m))
+    lots = _divide(rng, path.length_m, plan)
+    for i, (s, width, built_on) in enumerate(lots):
         middle = s + width / 2
-        s += width
         if not terraced:
             setback = float(rng.uniform(*plan.setback_m))
-        if rng.random() < plan.gap:
+        if not built_on:
             if plan.open_lots:
                 _open_lot(site, surface, road, side, edge, middle, width)
             continue
-        kind = pick(rng, plan.kinds)
-        built = width if terraced else width - float(rng.uniform(1.5, 5.0)) * min(1.0, width / 12)
         yaw = float(path.heading(middle)) + turn
         x, y = path.at(middle, side * (edge + setback))
-        far = shapely.distance(ego_line, shapely.Point(x, y)) > NEAR_M
-        ground_z = _lowest(site, path.at(np.array([s - width, middle, s]), side * (edge + setback)))
-        mesh = make_building(rng, site.palette, kind, built, blank_sides=terraced, far=bool(far))
-        low, high = mesh.bounds
-        half = built / 2
-        area = footprint(x, y, yaw, np.array([-half + 0.3, 0.05]), np.array([half - 0.3, min(high[1], 30.0)]))
+        built = width if terraced else width - float(rng.uniform(1.5, 5.0)) * min(1.0, width / 12)
+        depth = float(rng.uniform(9, 15))
+        area = footprint(x, y, yaw, np.array([0.3 - built / 2, 0.05]), np.array([built / 2 - 0.3, depth]))
         if not site.is_free(area) or shapely.intersects(surface.reserve, area):
             continue
         site.take(area)
+        before, after = i > 0 and lots[i - 1][2], i + 1 < len(lots) and lots[i + 1][2]
+        mesh = make_building(
+            rng,
+            site.palette,
+            pick(rng, plan.kinds),
+            built,
+            depth,
+            neighbours=(False, False) if not terraced else (before, after) if side > 0 else (after, before),
+            far=bool(shapely.distance(ego_line, shapely.Point(x, y)) > NEAR_M),
+        )
+        ground_z = _lowest(site, path.at(np.array([s, middle, s + width]), side * (edge + setback)))
         site.add(mesh.placed(x, y, ground_z + road.section.kerb_m, yaw))
         if plan.garden and setback > 2.0:
             _garden(site, surface, road, side, edge, setback, middle, width, plan)
+
+
+def _divide(rng: np.random.Generator, length_m: float, plan: Frontage) -> list[tuple[float, float, bool]]:
+    """Lots along a road: start, width, and whether it is built on."""
+    lots = []
+    s = float(rng.uniform(0, 6))
+    while s < length_m - 5:
+        width = float(rng.uniform(*plan.widths_m))
+        lots.append((s, width, bool(rng.random() >= plan.gap)))
+        s += width
+    return lots
 
 
 def _lowest(site: Site, xy: FloatArray) -> float:

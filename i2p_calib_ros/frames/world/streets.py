@@ -23,7 +23,7 @@ from i2p_calib_ros.frames.world.fittings import (
 )
 from i2p_calib_ros.frames.world.ground import Terrain, undulation
 from i2p_calib_ros.frames.world.mesh import Mesh
-from i2p_calib_ros.frames.world.pavement import Surface, lay_surface
+from i2p_calib_ros.frames.world.pavement import Surface, lay_surface, road_lanes
 from i2p_calib_ros.frames.world.people import make_cyclist, make_pedestrian
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.roads import Path, Road, Section, arrow, stop_line, zebra
@@ -106,7 +106,9 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     ego_line = shapely.LineString(route.at(drive.s_m[:: 10]))
 
     _mark_crossings(surface, main, sides, plan)
-    site.take(surface.carriageway)
+    for road in surface.roads:
+        site.take(road_lanes(road).buffer(-0.9))
+    site.take(ego_line.buffer(1.25))
     for road in surface.roads:
         for side, frontage in zip((-1, 1), plan.frontages):
             if frontage.kinds:
