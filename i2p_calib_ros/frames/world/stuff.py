@@ -23,6 +23,7 @@ GALVANISED = Material("galvanised steel", "metal", (0.45, 0.46, 0.47), gloss=0.0
 DARK_STEEL = Material("dark steel", "metal", (0.07, 0.07, 0.075), gloss=0.05, lidar_reflectivity=0.15)
 RUST = Material("rust", "metal", (0.22, 0.1, 0.05), lidar_reflectivity=0.25)
 CAR_GLASS = Material("car glass", "glass", (0.02, 0.025, 0.025), gloss=0.08, lidar_reflectivity=0.05, transparent=True)
+PRIVACY_GLASS = Material("privacy glass", "glass", (0.008, 0.009, 0.01), gloss=0.06, lidar_reflectivity=0.04)
 PANE = Material("pane", "glass", (0.05, 0.06, 0.06), gloss=0.06, lidar_reflectivity=0.05, transparent=True)
 HEADLAMP = Material("headlamp", "plain", (0.7, 0.72, 0.75), gloss=0.3, lidar_reflectivity=0.6, retro=3.0)
 HEADLAMP_ON = Material(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from i2p_calib_ros.frames.world.car_bodies import CAR_KINDS, make_car
+from i2p_calib_ros.frames.world.car_bodies import make_car
+from i2p_calib_ros.frames.world.car_shape import CAR_KINDS
 from i2p_calib_ros.frames.world.lorries import make_articulated_truck, make_box_truck, make_bus
 from i2p_calib_ros.frames.world.materials import Palette
 from i2p_calib_ros.frames.world.mesh import Mesh
