@@ -33,6 +33,9 @@ VISIBLE = 0.2
 STRATA = np.array([[0, 9, 6, 15], [13, 4, 11, 2], [7, 14, 1, 8], [10, 3, 12, 5]])
 """Which direction to the sky each pixel of a 4 x 4 block tries: any block holds all sixteen."""
 
+FOCUS_M = 10.0
+"""Distance ahead of the camera around which lamps count."""
+
 SKY_SMOOTHING = ((1, 1.0), (4, 0.8))
 """Exactly the mean of a block, then wider against the noise that is left."""
 
@@ -57,7 +60,7 @@ def render_image(
     rays, T = pixel_rays(camera), np.asarray(T_world_camera, dtype=np.float64)
     tracer = tracer.at(time_s, _near_or_in_view(*tracer.moving(time_s), rays, T))
     view = _View(tracer, rays, T, time_s)
-    shader = Shader(tracer, place, light, time_s, rng)
+    shader = Shader(tracer, place, light, time_s, T[:3, 3] + FOCUS_M * T[:3, 2], rng)
     hits = view.centre
     rows, columns = np.divmod(np.arange(len(view.directions)), camera.width)
     openness = _smoothed(shader.open_to_sky(hits, STRATA[rows % 4, columns % 4]), hits, view.shape, SKY_SMOOTHING)

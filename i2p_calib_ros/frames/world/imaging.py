@@ -40,7 +40,7 @@ def random_imaging(rng: np.random.Generator) -> Imaging:
         white_balance=(float(np.exp(rng.normal(0, 0.06))), float(np.exp(rng.normal(0, 0.06)))),
         vignetting=float(rng.uniform(0, 0.4)),
         blur_px=float(rng.uniform(0.4, 0.75) if rng.random() < 0.88 else rng.uniform(0.75, 1.4)),
-        noise=float(np.exp(rng.uniform(np.log(0.002), np.log(0.03)))),
+        noise=float(np.exp(rng.uniform(np.log(0.002), np.log(0.02)))),
         jpeg_quality=int(rng.integers(60, 98)) if rng.random() < 0.7 else None,
         grey=bool(rng.random() < 0.08),
     )
@@ -59,7 +59,7 @@ def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Gene
         # Highlights far above white would make halos of the blur alone.
         light = cv2.GaussianBlur(np.minimum(light, 4.0), (0, 0), imaging.blur_px)
     # Photons come at random, and the fewer there are the more they are amplified.
-    noise = np.float32(imaging.noise * np.clip(gain, 1, 9) ** 0.5)
+    noise = np.float32(imaging.noise * np.clip(gain, 1, 6) ** 0.5)
     light = light + rng.standard_normal(light.shape, dtype=np.float32) * noise * np.sqrt(light + 0.02)
     picture = _tone(light, imaging.contrast)
     luma = picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -76,7 +76,7 @@ def _automatic_exposure(radiance: NDArray[np.float32]) -> float:
     if luma.size == 0:
         return 1.0
     middle = float(np.exp(np.log(np.maximum(luma, 1e-4)).mean()))
-    return 0.18 / (middle**0.9 * DAYLIGHT**0.1)
+    return 0.18 / (middle**0.85 * DAYLIGHT**0.15)
 
 
 def _tone(light: NDArray[np.float32], contrast: float) -> NDArray[np.float32]:

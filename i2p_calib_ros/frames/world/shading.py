@@ -19,9 +19,10 @@ SUN_REACH_M = 200.0
 SKY_REACH_M = {False: 30.0, True: 2.5}
 """How far (indoors or not) a surface must see to count as open to the light from all around."""
 
-LAMPS = 12
-"""The lamps nearest to the view shine; the others are too far to matter."""
-LAMP_REACH_M = 35.0
+LAMPS = 7
+"""The lamps nearest to the focus shine; the others are too far to matter."""
+LAMP_REACH_M = 25.0
+HOUSING_M = 0.6
 
 SECOND_SIGHT = 0.55
 """Share of the sky that things in mirrors and behind panes are taken to see."""
@@ -57,12 +58,16 @@ class Footprints:
 
 @dataclass(frozen=True, eq=False)
 class Shader:
-    """Light that the surfaces of a place send at one time. `rng` dithers what is sampled rather than integrated."""
+    """Light that the surfaces of a place send at one time.
+
+    focus (3,): the point around which lamps count, metres; `rng` dithers what is sampled rather than integrated.
+    """
 
     tracer: Tracer
     place: Place
     light: Light
     time_s: float
+    focus: NDArray[np.float64]
     rng: np.random.Generator
 
     def open_to_sky(self, hits: Hits, cell: NDArray[np.int64]) -> FloatArray:
@@ -145,7 +150,7 @@ class Shader:
         incoming += self.light.bounce_rgb * ((1 - open_above) * (0.2 + 0.8 * open_above))
         facing = np.maximum(normal @ self.light.sun_direction, 0) * sunlight[rows]
         incoming += facing[:, None] * self.light.sun_rgb
-        if self.light.lamp_rgb.any() and len(self.place.lamps):
+        if self.light.lamp_rgb.any() and len(self._lamps):
             self._add_lamps(incoming, hits, rows)
         emitted = self._materials.emission[hits.material[rows]]
         result[rows] = self._albedo(hits, rows, footprints) * incoming + emitted
@@ -224,30 +229,32 @@ class Shader:
     def _add_lamps(self, incoming: FloatArray, hits: Hits, rows: NDArray[np.int64]) -> None:
         """Add the light of the lamps, which shine downwards; only the brightest at each hit casts a shadow."""
         xyz, normal = hits.xyz[rows], hits.normal[rows]
-        gaze = (xyz * np.exp(-hits.distance_m[rows, None] / 20)).sum(axis=0)
-        gaze /= max(float(np.exp(-hits.distance_m[rows] / 20).sum()), 1e-9)
-        lamps = self.place.lamps[np.argsort(np.linalg.norm(self.place.lamps - gaze, axis=1))[:LAMPS]]
         total = np.zeros(len(rows), dtype=np.float32)
         most, which = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.int64)
-        for index, lamp in enumerate(lamps.astype(np.float32)):
+        for index, lamp in enumerate(self._lamps):
             offset = lamp - xyz
             square = np.einsum("ij,ij->i", offset, offset)
-            near = np.flatnonzero(square < LAMP_REACH_M**2)
-            square, offset = np.maximum(square[near], 0.25), offset[near]
-            facing = np.maximum(np.einsum("ij,ij->i", offset, normal[near]), 0)
-            downwards = np.clip(offset[:, 2] / np.sqrt(square) + 0.2, 0, 1)
+            facing = np.einsum("ij,ij->i", offset, normal)
+            near = np.flatnonzero((square < LAMP_REACH_M**2) & (facing > 0) & (offset[:, 2] > 0))
+            square = np.maximum(square[near], 0.25)
             fade = (1 - square / LAMP_REACH_M**2) ** 2
-            share = facing * downwards * fade / square**1.5
+            share = facing[near] * offset[near, 2] * fade / square**2
             total[near] += share
             brighter = share > most[near]
             most[near[brighter]], which[near[brighter]] = share[brighter], index
         shaded = np.flatnonzero(most > 0.02 * max(float(most.max()), 1e-9))
-        offset = lamps.astype(np.float32)[which[shaded]] - xyz[shaded]
+        offset = self._lamps[which[shaded]] - xyz[shaded]
         reach = np.linalg.norm(offset, axis=1)
         # A lamp hangs inside its housing: what is close to it does not count.
-        blocked = self.tracer.trace(_lifted(hits, rows[shaded]), offset / reach[:, None], self.time_s)
-        total[shaded] -= np.where(blocked.distance_m < reach - 0.6, most[shaded], 0)
+        start, towards = _lifted(hits, rows[shaded]), offset / reach[:, None]
+        blocked = self.tracer.occluded(start, towards, self.time_s, np.maximum(reach - HOUSING_M, 0))
+        total[shaded] -= np.where(blocked, most[shaded], 0)
         incoming += total[:, None] * self.light.lamp_rgb
+
+    @cached_property
+    def _lamps(self) -> FloatArray:
+        nearest = np.argsort(np.linalg.norm(self.place.lamps - self.focus, axis=1))[:LAMPS]
+        return self.place.lamps[nearest].astype(np.float32)
 
     @cached_property
     def _atlas(self) -> TextureAtlas:

@@ -97,17 +97,17 @@ class Tracer:
         return hits
 
     def occluded(
-        self, origins: ArrayLike, directions: ArrayLike, times_s: ArrayLike = 0.0, reach_m: float = 200.0
+        self, origins: ArrayLike, directions: ArrayLike, times_s: ArrayLike = 0.0, reach_m: ArrayLike = 200.0
     ) -> NDArray[np.bool_]:
-        """Which rays meet anything within `reach_m`: shadows."""
+        """Which rays meet anything within `reach_m`, (n,) or (): shadows."""
         o, d, t = _rays(origins, directions, times_s)
+        reach = np.broadcast_to(np.asarray(reach_m, dtype=np.float32), (len(d),))
         blocked = np.zeros(len(d), dtype=bool)
         bundle = _Bundle(o, d, t)
         for body in self._bodies:
-            distance = np.where(blocked, 0.0, reach_m).astype(np.float32)
-            rows, poses = body.candidates(bundle, distance)
+            rows, poses = body.candidates(bundle, np.where(blocked, np.float32(0), reach))
             if rows.size:
-                blocked[rows] |= body.meets(o[rows], d[rows], poses, reach_m)
+                blocked[rows] |= body.meets(o[rows], d[rows], poses, reach[rows])
         return blocked
 
 
@@ -203,11 +203,10 @@ class _Body:
         hits.material[target] = self.mesh.material[triangle]
 
     def meets(
-        self, o: FloatArray, d: FloatArray, poses: NDArray[np.float64] | None, reach_m: float
+        self, o: FloatArray, d: FloatArray, poses: NDArray[np.float64] | None, reach_m: FloatArray
     ) -> NDArray[np.bool_]:
-        """Which rays meet the body within `reach_m`."""
-        reach = np.full(len(d), reach_m, dtype=np.float32)
-        occluder = self._scene.run(*self._in_body(o, d, poses), dists=reach, query="OCCLUDED")
+        """Which rays meet the body within `reach_m` (n,)."""
+        occluder = self._scene.run(*self._in_body(o, d, poses), dists=reach_m, query="OCCLUDED")
         within: NDArray[np.bool_] = occluder >= 0
         return within
 

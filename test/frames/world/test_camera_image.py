@@ -203,18 +203,33 @@ def test_a_box_casts_the_suns_shadow_away_from_the_sun(dark: Light) -> None:
     sun = np.array([1, 0, 1], dtype=np.float32) / np.float32(np.sqrt(2))
     light = replace(dark, sun_direction=sun, sun_rgb=np.ones(3, dtype=np.float32))
     place = _place(Mesh.merge([box((80, 80, 0.1), 0, (0, 0, -0.05)), box((1, 1, 2), 0, (0, 0, 1))]), Material("grey"))
-    shader = Shader(Tracer(place), place, light, 0.0, np.random.default_rng(0))
+    shader = Shader(Tracer(place), place, light, 0.0, np.zeros(3), np.random.default_rng(0))
     # On the ground behind the box, beyond the tip of its shadow, beside it, and on the sunny side.
     spots = np.array([[-1.5, 0, 0], [-3.5, 0, 0], [-1.5, 1.5, 0], [1.5, 0, 0]])
     hits = shader.tracer.trace(spots + [0, 0, 0.5], np.tile([0, 0, -1.0], (4, 1)))
     np.testing.assert_array_equal(shader.sunlight(hits), [0, 1, 1, 1])
 
 
+def test_a_lamp_lights_what_is_below_it_and_not_what_is_behind_a_wall(dark: Light) -> None:
+    light = replace(dark, lamp_rgb=np.ones(3, dtype=np.float32))
+    ground, wall = box((80, 80, 0.1), 0, (0, 0, -0.05)), box((0.1, 20, 3), 0, (3, 0, 1.5))
+    place = replace(_place(Mesh.merge([ground, wall]), Material("grey")), lamps=np.array([[0.0, 0.0, 4.0]]))
+    shader = Shader(Tracer(place), place, light, 0.0, np.zeros(3), np.random.default_rng(0))
+    spots = np.array([[0, 0, 0.2], [-5, 0, 0.2], [5, 0, 0.2]])
+    down = np.tile(np.array([0, 0, -1], dtype=np.float32), (3, 1))
+    hits = shader.tracer.trace(spots, down)
+    footprints, none = Footprints.round(hits.distance_m, np.ones(3), np.full(3, 1.0)), np.zeros(3, dtype=np.float32)
+    matt, _ = shader.radiance(hits, down, footprints, none, none)
+    assert matt[0, 0] == pytest.approx(0.5 / 16, rel=0.1)
+    assert matt[0, 0] > 3 * matt[1, 0] > 0
+    assert matt[2, 0] == 0
+
+
 def test_ground_under_a_table_sees_little_sky() -> None:
     light = random_light(np.random.default_rng(2))
     ground, table = box((80, 80, 0.1), 0, (0, 0, -0.05)), box((4, 4, 0.1), 0, (0, 0, 0.5))
     place = _place(Mesh.merge([ground, table]), Material("grey"))
-    shader = Shader(Tracer(place), place, light, 0.0, np.random.default_rng(0))
+    shader = Shader(Tracer(place), place, light, 0.0, np.zeros(3), np.random.default_rng(0))
     spots = np.repeat([[0, 0, 0.2], [20, 0, 0.2]], 160, axis=0)
     hits = shader.tracer.trace(spots, np.tile([0, 0, -1.0], (320, 1)))
     seen = shader.open_to_sky(hits, np.arange(320) % 16)
