@@ -171,6 +171,9 @@ def make_world_files(
     processes: Annotated[Optional[int], typer.Option(min=1, help="one a core by default")] = None,  # noqa: UP045
     size: Annotated[Optional[str], typer.Option(help="of all images, e.g. 640x192; random by default")] = None,  # noqa: UP045
     kind: Annotated[Optional[str], typer.Option(help="of all places; any by default")] = None,  # noqa: UP045
+    sector: Annotated[
+        float, typer.Option(min=10, max=180, help="degrees left and right of the camera's heading that clouds reach")
+    ] = 100.0,
     bag: Annotated[bool, typer.Option(help="bags with the truth beside them instead of sequence folders")] = False,
     decalibration: Annotated[
         str, typer.Option(help="of the camera in a bag: constant, drifting, or a bump half-way")
@@ -187,6 +190,7 @@ def make_world_files(
         every,
         None if size is None else _size(size),
         kind,
+        sector,
         bag,
         decalibration,
         *_pair(by, "--by"),

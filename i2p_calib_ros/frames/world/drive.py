@@ -75,8 +75,9 @@ class SyntheticDrive:
     """Frame source over `frames` frames at `rate_hz`; everything follows from `seed`.
 
     `kind` names a kind of place (places.PLACE_KINDS), else any; `size` is width and height of the images, else random;
-    `place` and `rig` replace the random ones. The recording carries the extrinsic the rig was calibrated to;
-    `decalibration` moves the camera away from it.
+    `place` and `rig` replace the random ones; of the clouds, what lies at most `sector_deg` left or right of the
+    camera's heading is kept. The recording carries the extrinsic the rig was calibrated to; `decalibration` moves the
+    camera away from it.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SyntheticDrive:
         kind: str | None = None,
         decalibration: Decalibration | None = None,
         size: tuple[int, int] | None = None,
+        sector_deg: float = 180.0,
         place: Place | None = None,
         rig: Rig | None = None,
     ) -> None:
@@ -99,6 +101,7 @@ class SyntheticDrive:
         self.place = make_place(self._stream(_PLACE), kind, duration_s) if place is None else place
         self.rig = random_rig(self._stream(_RIG), self.place.indoor, size) if rig is None else rig
         self.decalibration = decalibration
+        self.sector_deg = sector_deg
         self.camera = self.rig.camera
         self.name = f"synthetic_{self.place.kind.replace(' ', '_')}_{seed}"
         look = self._stream(_LIGHT)
@@ -180,7 +183,7 @@ class SyntheticDrive:
             rng,
             weather=Weather(self.light.wetness, self.light.haze_range_m),
             stamp_s=_LEAD_IN_S + stamp_s if self.rig.compensated else None,
-            sees=self.rig.sees,
+            sees=lambda directions: self.rig.sees(directions) & self.rig.ahead(directions, self.sector_deg),
         )
 
     def _stream(self, purpose: int) -> np.random.Generator:

@@ -75,6 +75,14 @@ class Rig:
         heading = se3.inverse(self.T_camera_lidar)[:3, 2]
         return float((np.pi - np.arctan2(heading[1], heading[0])) / (2 * np.pi * pattern.rate_hz))
 
+    def ahead(self, directions: NDArray[np.float32], sector_deg: float) -> NDArray[np.bool_]:
+        """Which directions (..., 3) from the LiDAR lie at most this far left or right of the camera's heading."""
+        heading = se3.inverse(self.T_camera_lidar)[:2, 2]
+        forward = directions[..., :2] @ (heading / np.linalg.norm(heading)).astype(np.float32)
+        level = np.hypot(directions[..., 0], directions[..., 1])
+        ahead: NDArray[np.bool_] = forward >= np.float32(np.cos(np.deg2rad(sector_deg)) - 1e-6) * level
+        return ahead
+
     def sees(self, directions: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which directions (..., 3) from the LiDAR, in its frame, are not blocked by the vehicle."""
         towards = np.moveaxis(directions @ self.T_body_lidar[:3, :3].T.astype(np.float32), -1, 0)

@@ -32,7 +32,8 @@ _LICENCE = "Apache-2.0"
 @dataclass(frozen=True)
 class WorldSettings:
     """What a world on disk is made of: `frames` in all, in drives of `frames_per_drive`, of every `every`-th sweep of
-    a 10 Hz LiDAR. `size`: width and height of all images, else random; `kind`: of the places, else any.
+    a 10 Hz LiDAR. `size`: width and height of all images, else random; `kind`: of the places, else any; `sector_deg`:
+    how far left and right of the camera's heading clouds reach.
 
     As bags (`bag`), the camera may have moved since it was calibrated: by `rotation_deg` and `translation_m` in a
     random direction, `decalibration` constant from the start, drifting over the whole drive, or a bump in its middle.
@@ -44,6 +45,7 @@ class WorldSettings:
     every: int = 3
     size: tuple[int, int] | None = None
     kind: str | None = None
+    sector_deg: float = 180.0
     bag: bool = False
     decalibration: str = "constant"
     rotation_deg: float = 0.0
@@ -66,6 +68,7 @@ class WorldSettings:
             rate_hz=10.0 / self.every,
             kind=self.kind,
             size=self.size,
+            sector_deg=self.sector_deg,
             decalibration=self._decalibration_of(seed, 0.1 * self.every * frames),
         )
 

@@ -105,8 +105,8 @@ def test_a_sector_keeps_what_lies_around_the_heading_of_the_camera(yard):
 
 
 def test_the_same_seed_gives_the_same_drive_and_another_seed_another():
-    one, two = (SyntheticDrive(1, 3, size=(160, 96)) for _ in range(2))
-    other = SyntheticDrive(2, 3, size=(160, 96))
+    one, two = (SyntheticDrive(1, 3, kind="hall", size=(160, 96)) for _ in range(2))
+    other = SyntheticDrive(2, 3, kind="hall", size=(160, 96))
     assert one.camera == two.camera and one.name == two.name
     last_first = two.load(2)  # frames do not depend on the order in which they are made
     for frame, again in ((one.load(0), two.load(0)), (one.load(2), last_first)):
@@ -197,7 +197,7 @@ def test_a_sequence_folder_reads_back_with_the_exact_extrinsic(yard, tmp_path):
 
 
 def test_a_world_is_the_same_for_any_number_of_processes_and_goes_on_after_a_stop(tmp_path):
-    world = WorldSettings(frames=3, seed=7, frames_per_drive=2, size=(160, 96))
+    world = WorldSettings(frames=3, seed=7, frames_per_drive=2, size=(160, 96), kind="tunnel")
     assert sum(make_world(world, tmp_path / "one", processes=1)) == 3
     made = make_world(world, tmp_path / "two", processes=1)
     next(made)
