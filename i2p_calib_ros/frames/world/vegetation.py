@@ -137,7 +137,7 @@ def _broadleaf(rng: np.random.Generator, palette: Palette, height: float, slende
         bark,
     )
     foliage = _foliage(rng, palette, autumn=0.12)
-    leaves = _lobed_crown(rng, palette, foliage, centres, radii, cover=float(rng.uniform(0.28, 0.55)))
+    leaves = _lobed_crown(rng, palette, foliage, centres, radii, cover=float(rng.uniform(0.35, 0.7)))
     return Mesh.merge([stem, boughs, leaves])
 
 
@@ -148,19 +148,25 @@ def _lobed_crown(
 
     cover: area of all leaves over that of the lobes' surfaces.
     """
-    count = 3400
-    surface_m2 = 4 * np.pi * (radii.prod(axis=1) ** (2 / 3)).sum()
-    size_m = np.sqrt(cover * surface_m2 / (_LEAF_AREA * count))
+    count = 3450
     weight = radii.prod(axis=1) ** (2 / 3)
-    lobe = rng.choice(len(centres), size=count, p=weight / weight.sum())
-    direction = rng.normal(0, 1, (count, 3))
+    candidates = 3 * count
+    lobe = rng.choice(len(centres), size=candidates, p=weight / weight.sum())
+    direction = rng.normal(0, 1, (candidates, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    at = centres[lobe] + direction * radii[lobe] * rng.uniform(0.3, 1.0, (count, 1)) ** 0.33
-    at[:, 2] = np.maximum(at[:, 2], 0.05)
+    at = centres[lobe] + direction * radii[lobe] * rng.uniform(0.4, 1.2, (candidates, 1)) ** 0.33
+    # Leaves grow where there is light: not inside other lobes.
+    depth = np.linalg.norm((at[:, None] - centres) / radii, axis=2)
+    depth[np.arange(candidates), lobe] = 1.0
+    lit = np.flatnonzero((depth.min(axis=1) > 0.85) & (at[:, 2] > 0.05))
+    surface_m2 = 4 * np.pi * weight.sum() * len(lit) / candidates
+    lit = lit[:count]
+    at, direction = at[lit], direction[lit]
+    size_m = np.sqrt(cover * surface_m2 / (_LEAF_AREA * len(lit)))
     # Shaded as round lobes on a round crown, not as single leaves: that is how a crown looks from a road.
     middle = np.average(centres, axis=0, weights=weight)
     whole = (at - middle) / np.maximum(np.linalg.norm(at - middle, axis=1, keepdims=True), 1e-9)
-    leaves = _leaves(rng, shades, at, size_m * rng.uniform(0.5, 1.4, count), direction + 0.7 * whole)
+    leaves = _leaves(rng, shades, at, size_m * rng.uniform(0.5, 1.4, len(lit)), direction + 0.7 * whole)
     dark = _shade(palette, shades)
     cores = [ellipsoid(0.55 * radius, dark, centre, 6) for centre, radius in zip(centres, radii)]
     return Mesh.merge([leaves, *cores])
