@@ -33,7 +33,6 @@ setup(
     ],
     # Lower bounds for a foreign environment; requirements.txt pins what is tested.
     install_requires=[
-        "embreex>=2.17.7",
         "matplotlib>=3.5",
         "numpy>=1.23",
         "opencv-python-headless>=4.8",
@@ -43,10 +42,11 @@ setup(
         "rosbags>=0.10.4",
         "safetensors>=0.4",
         "scipy>=1.10",
-        "shapely>=2.1",
         "torch>=2.2",
         "typer>=0.9",
     ],
+    # The synthetic world; embreex has no wheels for ARM.
+    extras_require={"world": ["embreex>=2.17.7", "shapely>=2.1"]},
     entry_points={
         "console_scripts": [
             "i2p-calib = i2p_calib_ros.cli:main",

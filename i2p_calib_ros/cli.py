@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
@@ -126,6 +127,7 @@ def demo(
     model: Model = "vpp_synth",
 ) -> None:
     """Make a synthetic drive with a camera that has moved, calibrate it, write the report. Needs no data."""
+    _require_world()
     from i2p_calib_ros.frames.world.drive import Decalibration, SyntheticDrive
     from i2p_calib_ros.frames.world.world_files import write_drive_bag
 
@@ -181,6 +183,7 @@ def make_world_files(
     by: Annotated[str, typer.Option(help="size of the decalibration")] = "0deg,0m",
 ) -> None:
     """Make synthetic drives: random places, light, rigs and sensors. The same seed makes the same files."""
+    _require_world()
     from i2p_calib_ros.frames.world.world_files import WorldSettings, make_world
 
     settings = WorldSettings(
@@ -469,6 +472,15 @@ def _engine(model: str, likelihood: LikelihoodKind | None, device: str | None) -
 
     loaded = load_model(model)
     return TorchEngine(loaded if likelihood is None else loaded.with_likelihood(likelihood), device)
+
+
+def _require_world() -> None:
+    missing = [name for name in ("embreex", "shapely") if find_spec(name) is None]
+    if missing:
+        raise CalibrationInputError(
+            f"the synthetic world needs {' and '.join(missing)}, which are not installed: pip install embreex shapely "
+            "(embreex has wheels for x86-64; on other machines use a recording: i2p-calib replay BAG)"
+        )
 
 
 def _write_json(path: Path, text: str) -> None:
