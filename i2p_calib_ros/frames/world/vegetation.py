@@ -148,7 +148,7 @@ def _lobed_crown(
 
     cover: area of all leaves over that of the lobes' surfaces.
     """
-    count = 3450
+    count = 3400
     weight = radii.prod(axis=1) ** (2 / 3)
     candidates = 3 * count
     lobe = rng.choice(len(centres), size=candidates, p=weight / weight.sum())
