@@ -19,7 +19,7 @@ from i2p_calib_ros.geometry.camera import Camera
 
 __all__ = ["Imaging", "depth_image", "random_imaging", "render_image"]
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 
 NEAR_M = 25.0

@@ -8,16 +8,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+FloatArray = NDArray[np.floating]
+
 DAYLIGHT = 0.12
 """Middle radiance of a street by day, where a white wall in the sun has 1."""
+
+BRIGHTEST = 4.0
+"""Light, of white, that a pixel can hold; more would make halos of the blur alone."""
 
 
 @dataclass(frozen=True)
 class Imaging:
     """exposure_stops: brighter (+) or darker than the automatic exposure; contrast: slope of the tone curve around
     the middle, 1 is that of sRGB; saturation: 1 leaves colours; white_balance: gains of red and blue; vignetting: share
-    of light lost in the corners; blur_px: deviation of the lens's blur; noise: deviation of the noise of a white pixel,
-    1 is white; jpeg_quality 1..100, None is uncompressed; grey: one channel in all three.
+    of light lost in the corners; glare: share of light that the lens scatters over the picture; blur_px: deviation of
+    the lens's blur; sharpening: how much the camera overdoes edges, 0 not at all; noise: deviation of the noise of a
+    white pixel, 1 is white; jpeg_quality 1..100, None is uncompressed; grey: one channel in all three.
     """
 
     exposure_stops: float = 0.0
@@ -25,7 +31,9 @@ class Imaging:
     saturation: float = 1.0
     white_balance: tuple[float, float] = (1.0, 1.0)
     vignetting: float = 0.0
+    glare: float = 0.0
     blur_px: float = 0.4
+    sharpening: float = 0.0
     noise: float = 0.005
     jpeg_quality: int | None = None
     grey: bool = False
@@ -39,14 +47,16 @@ def random_imaging(rng: np.random.Generator) -> Imaging:
         saturation=float(rng.uniform(0.6, 1.3)),
         white_balance=(float(np.exp(rng.normal(0, 0.06))), float(np.exp(rng.normal(0, 0.06)))),
         vignetting=float(rng.uniform(0, 0.4)),
+        glare=float(rng.uniform(0, 0.06)),
         blur_px=float(rng.uniform(0.4, 0.75) if rng.random() < 0.88 else rng.uniform(0.75, 1.4)),
+        sharpening=float(rng.uniform(0, 0.9) if rng.random() < 0.6 else 0.0),
         noise=float(np.exp(rng.uniform(np.log(0.002), np.log(0.02)))),
         jpeg_quality=int(rng.integers(60, 98)) if rng.random() < 0.7 else None,
         grey=bool(rng.random() < 0.08),
     )
 
 
-def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Generator) -> NDArray[np.uint8]:
+def develop(radiance: FloatArray, imaging: Imaging, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The picture (h, w, 3) uint8 RGB of linear radiance (h, w, 3) at the pixels."""
     height, width = radiance.shape[:2]
     gain = _automatic_exposure(radiance) * 2.0**imaging.exposure_stops
@@ -55,13 +65,17 @@ def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Gene
     if imaging.vignetting:
         y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
         light *= (1 - imaging.vignetting * (x**2 + y**2) / 2)[..., None].astype(np.float32)
+    light = np.minimum(light, BRIGHTEST)
+    if imaging.glare:
+        light += np.float32(imaging.glare) * (_scattered(light) - light)
     if imaging.blur_px > 0:
-        # Highlights far above white would make halos of the blur alone.
-        light = cv2.GaussianBlur(np.minimum(light, 4.0), (0, 0), imaging.blur_px)
+        light = cv2.GaussianBlur(light, (0, 0), imaging.blur_px)
     # Photons come at random, and the fewer there are the more they are amplified.
     noise = np.float32(imaging.noise * np.clip(gain, 1, 6) ** 0.5)
     light = light + rng.standard_normal(light.shape, dtype=np.float32) * noise * np.sqrt(light + 0.02)
     picture = _tone(light, imaging.contrast)
+    if imaging.sharpening:
+        picture += np.float32(imaging.sharpening) * (picture - cv2.GaussianBlur(picture, (0, 0), 1.0))
     luma = picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     saturation = 0.0 if imaging.grey else imaging.saturation
     picture = luma[..., None] + (picture - luma[..., None]) * np.float32(saturation)
@@ -69,7 +83,15 @@ def develop(radiance: NDArray[np.float32], imaging: Imaging, rng: np.random.Gene
     return image if imaging.jpeg_quality is None else _compress(image, imaging.jpeg_quality)
 
 
-def _automatic_exposure(radiance: NDArray[np.float32]) -> float:
+def _scattered(light: FloatArray) -> FloatArray:
+    """The picture spread over a tenth of its width, as dust and reflections in the lens spread it."""
+    height, width = light.shape[:2]
+    small = cv2.resize(light, (max(width // 16, 2), max(height // 16, 2)), interpolation=cv2.INTER_AREA)
+    spread = cv2.resize(cv2.GaussianBlur(small, (0, 0), max(width / 160, 1.0)), (width, height))
+    return np.asarray(spread, dtype=np.float32)
+
+
+def _automatic_exposure(radiance: FloatArray) -> float:
     """Factor that brings the light of the lower two thirds to a fifth of white, at dusk a little less."""
     luma = radiance[len(radiance) // 3 :: 4, ::4].mean(axis=2)
     luma = luma[luma > 0]
@@ -79,7 +101,7 @@ def _automatic_exposure(radiance: NDArray[np.float32]) -> float:
     return 0.18 / (middle**0.85 * DAYLIGHT**0.15)
 
 
-def _tone(light: NDArray[np.float32], contrast: float) -> NDArray[np.float32]:
+def _tone(light: FloatArray, contrast: float) -> FloatArray:
     """Encoded values 0..1: the curve of sRGB with a soft shoulder, steeper or flatter around the middle."""
     light = np.maximum(light, 0.0)
     shoulder = np.where(light > 0.7, 0.7 + 0.3 * (1 - np.exp(-(light - 0.7) / 0.3)), light)
@@ -89,4 +111,4 @@ def _tone(light: NDArray[np.float32], contrast: float) -> NDArray[np.float32]:
 
 def _compress(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)[..., ::-1].copy()

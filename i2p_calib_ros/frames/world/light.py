@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from i2p_calib_ros.frames.world.textures import look_up
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating]
 
 SKY_SHAPE = (384, 1536)
 """Rows (straight up to straight down) and columns (round the horizon) of the picture of the sky."""
@@ -78,8 +78,8 @@ def _outdoor_light(rng: np.random.Generator, elevation_rad: float, cover: float)
     directions = _sky_directions()
     up = np.maximum(directions[..., 2], 0.0)
     towards_sun = directions @ sun_direction
-    zenith = np.array([0.10, 0.19, 0.42]) * rng.uniform(0.8, 1.2)
-    horizon = np.array([0.48, 0.56, 0.66]) * transmitted ** 0.3 * rng.uniform(0.8, 1.2)
+    zenith = np.array([0.08, 0.15, 0.34]) * rng.uniform(0.8, 1.2)
+    horizon = np.array([0.40, 0.47, 0.57]) * transmitted ** 0.3 * rng.uniform(0.8, 1.2)
     blend = ((1 - up) ** rng.uniform(3, 6))[..., None]
     sky = (zenith * (1 - blend) + horizon * blend) * day
     glow = np.exp((towards_sun - 1) * 12)[..., None] * 0.35 + np.exp((towards_sun - 1) * 120)[..., None] * 1.2
@@ -151,7 +151,7 @@ def _rows_near(elevation_deg: float) -> slice:
 
 def _clouds(
     rng: np.random.Generator, directions: NDArray[np.float64], cover: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[FloatArray, FloatArray]:
     """Opacity 0..1 and thickness 0..1 of a layer of clouds, by direction."""
     side = 1024
     noise = np.zeros((side, side), dtype=np.float32)
@@ -163,8 +163,9 @@ def _clouds(
     # The layer is a plane overhead that bends down a little at the horizon.
     scale = side / 9 / (np.maximum(directions[..., 2], 0.0) + 0.12)
     x, y = (directions[..., axis] * scale + side / 2 for axis in (0, 1))
-    layer = cv2.remap(
-        noise, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    layer: FloatArray = np.asarray(
+        cv2.remap(noise, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT),
+        dtype=np.float32,
     )
     threshold = np.quantile(noise, 1 - cover)
     opacity = np.clip((layer - threshold) / rng.uniform(0.7, 2.0), 0, 1) if cover > 0 else np.zeros_like(layer)

@@ -13,7 +13,7 @@ from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.textures import TextureAtlas
 from i2p_calib_ros.frames.world.tracer import Hits, Tracer
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating]
 
 SUN_REACH_M = 200.0
 SKY_REACH_M = {False: 30.0, True: 2.5}

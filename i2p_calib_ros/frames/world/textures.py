@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating]
 
 TILE_PX = 512
 """Side of one tile at the finest level."""
@@ -325,7 +325,7 @@ def _level(width_tiles: FloatArray) -> FloatArray:
     return np.clip(np.log2(width_tiles * (TILE_PX * SHARPNESS) + 1e-6), 0, LEVELS).astype(np.float32)
 
 
-def look_up(image: NDArray[np.generic], x: FloatArray, y: FloatArray) -> FloatArray:
+def look_up(image: NDArray[np.integer | np.floating], x: FloatArray, y: FloatArray) -> FloatArray:
     """Bilinear values (n, channels) of an image at columns x and rows y (n,); outside, those of the border."""
     if len(x) == 0:
         return np.zeros((0, image.shape[2]), dtype=np.float32)

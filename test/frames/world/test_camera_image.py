@@ -311,6 +311,20 @@ def test_a_lens_darkens_corners_and_a_sensor_adds_noise() -> None:
     assert abs(noisy.mean() - plain.mean()) < 1
 
 
+def test_a_camera_may_overdo_edges_and_scatter_light() -> None:
+    scene = np.full((64, 128, 3), 0.05, dtype=np.float32)
+    scene[:, 64:] = 0.3
+    blurred = replace(TRUE_IMAGE, blur_px=0.6)
+    plain, sharpened, hazy = (
+        develop(scene, imaging, np.random.default_rng(0))[32, :, 0].astype(int)
+        for imaging in (blurred, replace(blurred, sharpening=1.0), replace(blurred, glare=0.1))
+    )
+    assert sharpened.min() < plain.min() - 5 and sharpened.max() > plain.max() + 5
+    assert sharpened[10] == plain[10]
+    assert hazy[60] > plain[60] + 5
+    assert np.abs(np.diff(sharpened)).argmax() == 63  # the edge stays where it is
+
+
 def test_exposure_is_automatic_and_can_be_wrong() -> None:
     scene = np.random.default_rng(0).uniform(0.1, 0.3, (60, 100, 3)).astype(np.float32)
     means = [
