@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -154,18 +155,22 @@ def grid_mesh(
 
 def box(size: ArrayLike, material: int, centre: ArrayLike = (0.0, 0.0, 0.0)) -> Mesh:
     """An axis-aligned box of `size` (3,) metres around `centre` (3,)."""
-    half, middle = np.asarray(size, dtype=np.float64) / 2, np.asarray(centre, dtype=np.float64)
+    cube = _cube()
+    corners = cube.corners * (np.asarray(size, dtype=np.float32) / 2) + np.asarray(centre, dtype=np.float32)
+    return replace(cube.with_material(material), corners=corners, uv=_planar_uv(corners, cube.normals[:, 0]))
+
+
+@cache
+def _cube() -> Mesh:
+    """A box of side 2 around the origin."""
     faces = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
-            u, v = np.zeros(3), np.zeros(3)
-            u[(axis + 1) % 3], v[(axis + 2) % 3] = 1.0, sign
-            normal = np.zeros(3)
-            normal[axis] = sign
-            quad = [normal - u - v, normal + u - v, normal + u + v, normal - u + v]
-            a, b, c, d = (corner * half + middle for corner in quad)
+            u, v, normal = np.zeros(3), np.zeros(3), np.zeros(3)
+            u[(axis + 1) % 3], v[(axis + 2) % 3], normal[axis] = 1.0, sign, sign
+            a, b, c, d = normal - u - v, normal + u - v, normal + u + v, normal - u + v
             faces += [[a, b, c], [a, c, d]]
-    return Mesh.create(faces, material)
+    return Mesh.create(faces, 0)
 
 
 def cylinder(
