@@ -13,13 +13,11 @@ from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
-    RegisterEventHandler,
     SetLaunchConfiguration,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.event_handlers import OnStateTransition
 
 from i2p_calib_ros.frames.bag import BagSource
 
@@ -37,21 +35,24 @@ ARGUMENTS = [
 
 
 def prepare(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Find the topics, and have the bag played as soon as the node is active, so that no message is missed."""
+    """Find the topics, and play the bag; the player waits until the node listens, so that no message is missed."""
     given = context.launch_configurations
     bag = Path(given["bag"]).expanduser().absolute()
     source = BagSource(bag, **{f"{name}_topic": given[name] or None for name in TOPICS})
+    topics = source.topics
     loop = ["--loop"] if given["loop"].lower() == "true" else []
     player = Node(
         package="i2p_calib_ros",
         executable="i2p_calib_player",
-        arguments=[str(bag), "--clock", "--rate", given["rate"], *loop],
+        arguments=[
+            str(bag), "--clock", "--rate", given["rate"], "--wait-for", topics.image, topics.points, *loop
+        ],
         output="screen",
     )
     return [
-        *(SetLaunchConfiguration(name, getattr(source.topics, name)) for name in TOPICS),
+        *(SetLaunchConfiguration(name, getattr(topics, name)) for name in TOPICS),
         SetLaunchConfiguration("fixed_frame", given.get("fixed_frame", source.lidar_frame_id)),
-        RegisterEventHandler(OnStateTransition(goal_state="active", entities=[player])),
+        player,
     ]
 
 

@@ -18,8 +18,6 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -38,8 +36,8 @@ from i2p_calib_ros.ros.environment import process_environment
 START_OFF = 5.0, 0.2
 SPREAD = 4.0, 0.15
 SEED = 0
-SILENCE_S = 5.0
-START_TIMEOUT_S = 120.0
+SILENCE_S = 10.0
+"""The player has ended and no estimate came for so long: the node is done."""
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 out = Console(highlight=False, soft_wrap=True)
@@ -63,16 +61,6 @@ class Observer(Node):
         )
         self.create_subscription(CompressedImage, "/i2p_calib/overlay/compressed", self._take_overlay, 1)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 10)
-        self._get_state = self.create_client(GetState, "/i2p_calib/get_state")
-
-    def node_is_active(self) -> bool:
-        """Ask the node for its lifecycle state."""
-        if not self._get_state.wait_for_service(timeout_sec=0.5):
-            return False
-        answer = self._get_state.call_async(GetState.Request())
-        rclpy.spin_until_future_complete(self, answer, timeout_sec=1.0)
-        response = answer.result()
-        return response is not None and response.current_state.id == State.PRIMARY_STATE_ACTIVE
 
     def error(self, T_camera_lidar: NDArray[np.float64]) -> str:
         """How far this is from the extrinsic of the bag, in words."""
@@ -148,14 +136,13 @@ def run(bag: Path, out_dir: Path, rate: float) -> int:
     player: subprocess.Popen[bytes] | None = None
     try:
         out.print(f"node     process {node.pid}, starting {observer.error(T_start)} off")
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not observer.node_is_active():
-            if node.poll() is not None or time.monotonic() > deadline:
-                out.print("node     did not become active")
-                return 1
-        player = _start("player", str(bag), "--clock", "--rate", f"{rate:g}")
+        player = _start(
+            "player", str(bag), "--clock", "--rate", f"{rate:g}", "--wait-for", topics["image"], topics["points"]
+        )
         out.print(f"player   process {player.pid}, {bag} at {rate:g} times its speed")
-        while player.poll() is None or time.monotonic() - observer.heard_s < SILENCE_S:
+        while node.poll() is None and (
+            player.poll() is None or time.monotonic() - observer.heard_s < SILENCE_S
+        ):
             rclpy.spin_once(observer, timeout_sec=0.1)
     finally:
         exit_code = _stop(node)

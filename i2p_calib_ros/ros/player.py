@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -37,6 +37,17 @@ class BagPlayer(Node):
         self._rate = rate
         self._publishers_of = self._create_publishers()
         self._clock_publisher = self.create_publisher(Clock, "/clock", 1) if clock else None
+
+    def wait_for_subscribers(self, topics: Collection[str]) -> None:
+        """Return when all of these topics are listened to. Raises CalibrationInputError for one that is not played."""
+        unknown = set(topics) - self._publishers_of.keys()
+        if unknown:
+            raise CalibrationInputError(
+                f"{self._bag.path}: no topic {', '.join(sorted(unknown))} to wait for; it has "
+                f"{', '.join(self._publishers_of)}"
+            )
+        while self.context.ok() and not all(self._publishers_of[t].get_subscription_count() for t in topics):
+            time.sleep(0.1)
 
     def play(self) -> int:
         """Play once from the start; returns the number of messages. Ends early when ROS is shut down."""
@@ -102,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=1.0, help="how many times faster than recorded")
     parser.add_argument("--loop", action="store_true", help="start again at the end")
     parser.add_argument("--clock", action="store_true", help="publish /clock, for nodes with use_sim_time")
+    parser.add_argument(
+        "--wait-for", nargs="+", default=[], metavar="TOPIC", help="begin when these topics of the bag are listened to"
+    )
     parser.add_argument("--delay", type=float, default=1.0, help="seconds before the first message")
     options = parser.parse_args(remove_ros_args(argv)[1:])
     if not options.rate > 0:
@@ -111,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     player: BagPlayer | None = None
     try:
         player = BagPlayer(BagFile(options.bag), rate=options.rate, clock=options.clock)
+        player.wait_for_subscribers(options.wait_for)
         time.sleep(options.delay)
         while True:
             player.get_logger().info(f"played {player.play()} messages of {options.bag}")

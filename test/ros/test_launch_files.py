@@ -28,7 +28,6 @@ MODULES = (
     "launch.substitutions",
     "launch_ros",
     "launch_ros.actions",
-    "launch_ros.event_handlers",
 )
 
 
@@ -131,7 +130,7 @@ def test_rviz_is_given_an_installed_layout(launch: Any) -> None:
     assert option == "-d" and Path(layout).is_file() and rviz.keywords["condition"]
 
 
-def test_replay_finds_the_topics_and_plays_once_the_node_is_active(launch: Any, recording: Any, tmp_path: Path) -> None:
+def test_replay_finds_the_topics_and_plays_once_the_node_listens(launch: Any, recording: Any, tmp_path: Path) -> None:
     bag = recording.drive(2).write(tmp_path / "drive")
     started = launch("replay", bag=str(bag), loop="true")
     found = {e.arguments[0]: e.arguments[1] for e in of_kind(started, "SetLaunchConfiguration")}
@@ -141,11 +140,10 @@ def test_replay_finds_the_topics_and_plays_once_the_node_is_active(launch: Any, 
         "camera_info": "/cam/camera_info",
         "fixed_frame": "lidar",
     }
-    (handler,) = of_kind(started, "RegisterEventHandler")
-    assert handler.arguments[0].keywords["goal_state"] == "active"
-    (player,) = handler.arguments[0].keywords["entities"]
+    (player,) = of_kind(started, "Node")
     assert player.keywords["executable"] in executables()
-    assert player.keywords["arguments"] == [str(bag), "--clock", "--rate", "1.0", "--loop"]
+    waiting = ["--wait-for", "/cam/image_raw", "/points"]
+    assert player.keywords["arguments"] == [str(bag), "--clock", "--rate", "1.0", *waiting, "--loop"]
     (node,) = of_kind(started, "IncludeLaunchDescription")
     assert Path(node.arguments[0].arguments[0]).is_file()
     assert dict(node.keywords["launch_arguments"])["use_sim_time"] == "true"

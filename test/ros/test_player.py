@@ -161,6 +161,20 @@ def test_a_loop_goes_back_in_time_until_it_is_interrupted(listener: Listener, pl
     assert player.wait(timeout=5) == 0
 
 
+def test_waits_until_somebody_listens(listener: Listener, play: Any, bag: Path) -> None:
+    play(bag, "--wait-for", "/points", "/tf_static", "--delay", 0, "--rate", 4)
+    assert listener.listen(lambda: listener.hears("/points"))
+    assert not listener.listen(lambda: bool(listener.heard["/points"]), timeout_s=1.5)
+    listener.latched("/tf_static", TFMessage)
+    assert listener.listen(lambda: bool(listener.heard["/points"]))
+
+
+def test_does_not_wait_for_a_topic_that_it_does_not_play(play: Any, bag: Path) -> None:
+    player = play(bag, "--wait-for", "/other")
+    assert player.wait(timeout=20) == 2
+    assert "/other" in player.stderr.read()
+
+
 def test_topics_of_unknown_types_are_left_out(listener: Listener, recording: Any, tmp_path: Path) -> None:
     foreign = {"/foreign": "statistics_msgs/msg/MetricsMessage"}
     bag = recording.drive(2).write(tmp_path / "odd", silent=foreign)
