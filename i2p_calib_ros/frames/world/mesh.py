@@ -156,7 +156,8 @@ def grid_mesh(
 def box(size: ArrayLike, material: int, centre: ArrayLike = (0.0, 0.0, 0.0)) -> Mesh:
     """An axis-aligned box of `size` (3,) metres around `centre` (3,)."""
     cube = _cube()
-    corners = cube.corners * (np.asarray(size, dtype=np.float32) / 2) + np.asarray(centre, dtype=np.float32)
+    half = np.asarray(size, dtype=np.float32) * np.float32(0.5)
+    corners = cube.corners * half + np.asarray(centre, dtype=np.float32)
     return replace(cube.with_material(material), corners=corners, uv=_planar_uv(corners, cube.normals[:, 0]))
 
 
