@@ -1,4 +1,4 @@
-"""Buildings of many kinds. Frame of a building: centred on x, its front at y = 0 and seen from -y, standing on z = 0."""
+"""Buildings of many kinds. Frame of a building: centred on x, its front at y = 0, seen from -y, standing on z = 0."""
 
 from __future__ import annotations
 
@@ -99,6 +99,7 @@ _WALL_COLOURS: dict[str, list[Colour]] = {
     "planks": [(0.28, 0.2, 0.13), (0.3, 0.07, 0.05), (0.2, 0.19, 0.17), (0.1, 0.09, 0.08)],
     "wood": [(0.68, 0.67, 0.64), (0.4, 0.44, 0.46), (0.3, 0.2, 0.12), (0.5, 0.5, 0.4)],
 }  # fmt: skip
+_GROUND_WALLS = {"stone": 1.0, "plaster": 1.0, "concrete": 1.0}
 _FAR_PANE = replace(PANE, name="far pane", transparent=False, gloss=0.1)
 _TILE_M = {"brick": 1.2, "panels": 5.0, "planks": 1.2, "wood": 1.4, "plaster": 4.0, "concrete": 4.0, "tiles": 1.6}
 
@@ -196,7 +197,9 @@ def _facade_style(rng: np.random.Generator, palette: Palette, kind: str, spec: _
     wall = _wall(rng, palette, texture)
     trim_colour = near(rng, (0.6, 0.58, 0.54) if rng.random() < 0.7 else (0.3, 0.26, 0.22), 0.2)
     trim = palette.add(Material("trim", "concrete", trim_colour, tile_m=3.0, lidar_reflectivity=0.45))
-    frame_colour = near(rng, [(0.7, 0.7, 0.68), (0.08, 0.08, 0.085), (0.22, 0.13, 0.08)][int(rng.choice(3, p=[0.6, 0.25, 0.15]))])
+    frame_colour = near(
+        rng, [(0.7, 0.7, 0.68), (0.08, 0.08, 0.085), (0.22, 0.13, 0.08)][int(rng.choice(3, p=[0.6, 0.25, 0.15]))]
+    )
     room_colour = near(rng, (0.16, 0.15, 0.135), 0.4)
     blinds = tuple(
         palette.add(
@@ -220,7 +223,7 @@ def _facade_style(rng: np.random.Generator, palette: Palette, kind: str, spec: _
         sill = storey * float(rng.uniform(0.45, 0.6))
     return FacadeStyle(
         wall=wall,
-        ground_wall=wall if rng.random() < 0.6 else _wall(rng, palette, str(rng.choice(["stone", "plaster", "concrete"]))),
+        ground_wall=wall if rng.random() < 0.6 else _wall(rng, palette, pick(rng, _GROUND_WALLS)),
         trim=trim,
         frame=palette.add(Material("window frame", "plain", frame_colour, gloss=0.02, lidar_reflectivity=0.5)),
         glass=palette.add(_FAR_PANE if far else PANE),

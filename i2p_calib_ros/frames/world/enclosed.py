@@ -24,15 +24,14 @@ from i2p_calib_ros.frames.world.indoor_objects import (
 from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, grid_mesh
 from i2p_calib_ros.frames.world.pavement import paint, road_material, walkway_material
-from i2p_calib_ros.frames.world.people import make_pedestrian
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.quads import Quads
 from i2p_calib_ros.frames.world.roads import Path, Road, Section, cracks, patches
 from i2p_calib_ros.frames.world.site_plan import Site
+from i2p_calib_ros.frames.world.stock import moving_vehicle, parked_car, person
 from i2p_calib_ros.frames.world.street_furniture import make_bin, make_cone
-from i2p_calib_ros.frames.world.stuff import DARK_STEEL, GALVANISED, PANE, bright_paint, near, pick
+from i2p_calib_ros.frames.world.stuff import DARK_STEEL, GALVANISED, PANE, Colour, bright_paint, near, pick
 from i2p_calib_ros.frames.world.traffic import Traffic, cruise, follow, ride, walk
-from i2p_calib_ros.frames.world.vehicles import make_vehicle
 
 FloatArray = NDArray[np.float64]
 
@@ -68,21 +67,17 @@ def make_tunnel(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     drive = cruise(rng, lane, BEHIND_M, speed, duration_s)
     ego = ride(rng, drive, terrain)
     traffic = Traffic(rng, terrain, ego)
-
-    def vehicle() -> Mesh:
-        return site.from_stock("moving", 7, lambda r, m: make_vehicle(r, m))
-
     gap = 0.0
     while (gap := gap + 10 + rng.exponential(30)) < 120:
-        traffic.add(vehicle(), follow(drive, gap, wobble_m=0.02 * gap, phase=float(rng.uniform(0, 6))))
-    traffic.add(vehicle(), follow(drive, -float(rng.uniform(12, 40)), wobble_m=0.5))
+        traffic.add(moving_vehicle(site), follow(drive, gap, wobble_m=0.02 * gap, phase=float(rng.uniform(0, 6))))
+    traffic.add(moving_vehicle(site), follow(drive, -float(rng.uniform(12, 40)), wobble_m=0.5))
     others = [path.parallel(section.lane_offset(i)) for i in range(lanes) if i != own]
     others += [path.parallel(section.lane_offset(0, True)).reversed()] if section.lanes_back else []
     for other in others:
         at = float(rng.uniform(5, 40))
         pace = speed * rng.uniform(0.8, 1.2)
         while at < other.length_m - 10 and len(traffic.actors) < 20:
-            traffic.add(vehicle(), cruise(rng, other, at, pace, duration_s))
+            traffic.add(moving_vehicle(site), cruise(rng, other, at, pace, duration_s))
             at += 12 + rng.exponential(45)
     return site.finish(kind, traffic.actors, ego, indoor=True)
 
@@ -115,14 +110,13 @@ def _tunnel_lining(site: Site, road: Road) -> None:
         vault = np.column_stack([middle + half * np.cos(angle), 1.5 + (high - 0.5) * np.sin(angle)])
         shape = np.vstack([[right, -0.5], vault, [left, -0.5]])
     else:
-        shape = np.array([(right, -0.5), (right, 1.5), (right, 3.0), (right, high), (middle, high), (left, high), (left, 3.0), (left, 1.5), (left, -0.5)])  # fmt: skip
-    dark = rng.random() < 0.5
-    lining = palette.add(
-        Material("lining", str(rng.choice(["concrete", "plaster", "stone"])), near(rng, (0.22, 0.21, 0.2) if dark else (0.4, 0.39, 0.36), 0.2), tile_m=5.0, lidar_reflectivity=0.35)
-    )  # fmt: skip
-    wall = palette.add(
-        Material("tunnel wall", str(rng.choice(["tiles", "panels", "concrete"])), near(rng, (0.6, 0.6, 0.56), 0.2), tile_m=3.0, gloss=0.02, lidar_reflectivity=0.5)
-    )  # fmt: skip
+        sides = [(right, -0.5), (right, 1.5), (right, 3.0), (right, high), (middle, high)]
+        shape = np.array(sides + [(left, z) for _, z in sides[3::-1]])
+    tone: Colour = (0.22, 0.21, 0.2) if rng.random() < 0.5 else (0.4, 0.39, 0.36)
+    texture = str(rng.choice(["concrete", "plaster", "stone"]))
+    lining = palette.add(Material("lining", texture, near(rng, tone, 0.2), tile_m=5.0, lidar_reflectivity=0.35))
+    texture, tone = str(rng.choice(["tiles", "panels", "concrete"])), near(rng, (0.6, 0.6, 0.56), 0.2)
+    wall = palette.add(Material("tunnel wall", texture, tone, tile_m=3.0, gloss=0.02, lidar_reflectivity=0.5))
     s = np.arange(0.0, path.length_m + 2.0, 4.0)
     xy = path.at(s[:, None], shape[None, :, 0])
     z = site.terrain.height(path.at(s))[:, None] + shape[None, :, 1]
@@ -137,7 +131,9 @@ def _tunnel_fittings(site: Site, road: Road, right: float, left: float, high: fl
     rng, palette, path = site.rng, site.palette, road.path
     tone = (1.0, 0.75, 0.4) if rng.random() < 0.4 else (1.0, 0.98, 0.9)
     glow = 2.5
-    lamp = palette.add(Material("tunnel lamp", "plain", (0.8, 0.8, 0.8), emission=(glow * tone[0], glow * tone[1], glow * tone[2])))
+    lamp = palette.add(
+        Material("tunnel lamp", "plain", (0.8, 0.8, 0.8), emission=(glow * tone[0], glow * tone[1], glow * tone[2]))
+    )
     steel, door = palette.add(GALVANISED), palette.add(bright_paint(rng))
     joint = palette.add(Material("joint", "plain", (0.05, 0.05, 0.05), lidar_reflectivity=0.1))
     spacing, long = float(rng.choice([4.0, 6.0, 10.0])), float(rng.uniform(0.6, 1.6))
@@ -174,12 +170,15 @@ def _tunnel_fittings(site: Site, road: Road, right: float, left: float, high: fl
             x, y = path.at(s, offset)
             site.put(niche.mesh(), x, y, float(path.heading(s)), radius_m=0.0)
             board = site.from_stock("exit sign", 1, _exit_sign)
-            site.put(board, *path.at(s + 1.5, offset - side * 0.1), float(path.heading(s)), z=2.5, radius_m=0.0)
+            x, y = path.at(s + 1.5, offset - side * 0.1)
+            site.put(board, x, y, float(path.heading(s)), z=2.5, radius_m=0.0)
 
 
 def _exit_sign(rng: np.random.Generator, palette: Palette) -> Mesh:
     """A lit green sign that stands out from the wall."""
-    green = palette.add(Material("exit sign", "plain", (0.05, 0.4, 0.12), emission=(0.05, 0.6, 0.2), lidar_reflectivity=0.6, retro=8.0))
+    green = palette.add(
+        Material("exit sign", "plain", (0.05, 0.4, 0.12), emission=(0.05, 0.6, 0.2), lidar_reflectivity=0.6, retro=8.0)
+    )
     quads = Quads()
     quads.block(-0.03, 0.03, -0.3, 0.3, 0.0, 0.4, green)
     return quads.mesh()
@@ -199,7 +198,11 @@ def make_hall(rng: np.random.Generator, kind: str, duration_s: float) -> Place:
     start = float(rng.uniform(1.0, max(1.1, route.length_m - speed * duration_s - 10.0)))
     drive = cruise(rng, route, start, speed, duration_s)
     ego = ride(rng, drive, terrain)
-    site.take(shapely.LineString(route.at(np.clip(drive.s_m[::20], 0, route.length_m))).buffer(1.3 if use == "parking" else 0.9))
+    site.take(
+        shapely.LineString(route.at(np.clip(drive.s_m[::20], 0, route.length_m))).buffer(
+            1.3 if use == "parking" else 0.9
+        )
+    )
     _shell(site, long, wide, float(high), use)
     _furnish_hall(site, long, wide, float(high), aisles, use)
     traffic = Traffic(rng, terrain, ego)
@@ -211,8 +214,7 @@ def make_hall(rng: np.random.Generator, kind: str, duration_s: float) -> Place:
 def _aisles(rng: np.random.Generator, wide: float, use: str) -> FloatArray:
     spacing = {"warehouse": rng.uniform(4.5, 6.5), "workshop": rng.uniform(5, 8), "parking": 16.5}[use]
     count = max(1, int((wide - 3) / spacing))
-    values: FloatArray = wide / 2 + (np.arange(count) - (count - 1) / 2) * spacing
-    return values
+    return np.asarray(wide / 2 + (np.arange(count) - (count - 1) / 2) * spacing)
 
 
 def _hall_route(rng: np.random.Generator, long: float, aisles: FloatArray) -> Path:
@@ -228,20 +230,32 @@ def _hall_route(rng: np.random.Generator, long: float, aisles: FloatArray) -> Pa
 def _shell(site: Site, long: float, wide: float, high: float, use: str) -> None:
     """Floor with its markings, walls with doors and windows, columns, roof beams and lamps."""
     rng, palette = site.rng, site.palette
-    floor_texture = str(rng.choice(["concrete", "concrete", "tiles", "paint"] if use != "parking" else ["concrete", "asphalt"]))
+    floor_texture = str(
+        rng.choice(["concrete", "concrete", "tiles", "paint"] if use != "parking" else ["concrete", "asphalt"])
+    )
     floor_colour = near(rng, (0.33, 0.33, 0.31) if floor_texture != "paint" else (0.25, 0.3, 0.27), 0.3)
-    floor = palette.add(Material("floor", floor_texture, floor_colour, tile_m=4.0, gloss=float(rng.uniform(0, 0.06)), lidar_reflectivity=0.3))
+    floor = palette.add(
+        Material(
+            "floor", floor_texture, floor_colour, tile_m=4.0, gloss=float(rng.uniform(0, 0.06)), lidar_reflectivity=0.3
+        )
+    )
     box = shapely.box(0, 0, long, wide)
     inset = [shapely.box(1.2, 1.2, long - 1.2, wide - 1.2).boundary.buffer(0.05)] if rng.random() < 0.5 else []
     joints = [shapely.box(x - 0.01, 0, x + 0.01, wide) for x in np.arange(6.0, long, 6.0)]
     joints += [shapely.box(0, y - 0.01, long, y + 0.01) for y in np.arange(6.0, wide, 6.0)]
     if use == "parking":
         rows = [y + side * 3.0 for y in _aisle_rows(wide) for side in (-1, 1)]
-        inset += [shapely.box(x, min(y, y + d), x + 0.1, max(y, y + d)) for y, d in zip(rows, [-5.0, 5.0] * len(rows)) for x in np.arange(2.0, long - 2, 2.6)]
+        inset += [
+            shapely.box(x, min(y, y + d), x + 0.1, max(y, y + d))
+            for y, d in zip(rows, [-5.0, 5.0] * len(rows))
+            for x in np.arange(2.0, long - 2, 2.6)
+        ]
     path = Path.through(np.linspace((0.0, wide / 2), (long, wide / 2), 60))
     bitumen = palette.add(Material("joint", "plain", (0.07, 0.07, 0.07), lidar_reflectivity=0.1))
     regions = [
-        Region(shapely.union_all(inset) & box if inset else shapely.Polygon(), paint(site, yellow=bool(rng.random() < 0.6))),
+        Region(
+            shapely.union_all(inset) & box if inset else shapely.Polygon(), paint(site, yellow=bool(rng.random() < 0.6))
+        ),
         Region(cracks(rng, path, -wide / 2, wide / 2, rng.uniform(0, 10)) & box, bitumen),
         Region(shapely.union_all(joints) & box, bitumen),
         Region(box, floor),
@@ -259,16 +273,25 @@ def _aisle_rows(wide: float) -> list[float]:
 def _walls(site: Site, long: float, wide: float, high: float) -> None:
     rng, palette = site.rng, site.palette
     texture = str(rng.choice(["concrete", "plaster", "brick", "corrugated", "panels"]))
-    upper = palette.add(Material("hall wall", texture, near(rng, (0.55, 0.54, 0.5), 0.3), tile_m=3.0, lidar_reflectivity=0.5))
-    lower = palette.add(Material("hall plinth", "plaster", near(rng, (0.4, 0.42, 0.4), 0.4), tile_m=3.0, lidar_reflectivity=0.4))
+    upper = palette.add(
+        Material("hall wall", texture, near(rng, (0.55, 0.54, 0.5), 0.3), tile_m=3.0, lidar_reflectivity=0.5)
+    )
+    lower = palette.add(
+        Material("hall plinth", "plaster", near(rng, (0.4, 0.42, 0.4), 0.4), tile_m=3.0, lidar_reflectivity=0.4)
+    )
     pane, steel = palette.add(PANE), palette.add(DARK_STEEL)
-    daylight = palette.add(Material("daylight", "plain", (0.9, 0.9, 0.9), emission=(1.3, 1.4, 1.6), lidar_reflectivity=0.1))
+    daylight = palette.add(
+        Material("daylight", "plain", (0.9, 0.9, 0.9), emission=(1.3, 1.4, 1.6), lidar_reflectivity=0.1)
+    )
     door = palette.add(bright_paint(rng))
     windows = rng.random() < 0.5 and high > 3.1
     split = min(1.4, high / 2)
     for (x, y, yaw), width in (
-        ((0.0, wide, 0.0), long), ((long, 0.0, np.pi), long), ((0.0, 0.0, np.pi / 2), wide), ((long, wide, -np.pi / 2), wide),
-    ):  # fmt: skip
+        ((0.0, wide, 0.0), long),
+        ((long, 0.0, np.pi), long),
+        ((0.0, 0.0, np.pi / 2), wide),
+        ((long, wide, -np.pi / 2), wide),
+    ):
         quads = Quads()  # the wall's frame: x along it, seen from -y, which is inside
         quads.front(0.0, width, 0.0, split, 0.0, lower)
         quads.front(0.0, width, split, high, 0.0, upper)
@@ -283,13 +306,13 @@ def _walls(site: Site, long: float, wide: float, high: float) -> None:
                 quads.block(a + 3.55 * share, a + 3.55 * share + 0.05, -0.08, -0.02, z0, z1, steel)
             quads.block(a, a + 3.6, -0.08, -0.02, z0 - 0.05, z0, steel)
         for _ in range(int(rng.integers(0, 3))):
-            a = float(rng.uniform(1, max(1.1, width - 6)))
+            at = float(rng.uniform(1, max(1.1, width - 6)))
             if rng.random() < 0.5 and high > 4:
                 ribs = np.arange(0.4, 3.6, 0.4)
-                quads.block(a, a + 3.6, -0.05, -0.01, 0.0, 3.8, door)
-                quads.block(a, a + 3.6, -0.08, -0.05, ribs, ribs + 0.04, steel)
+                quads.block(at, at + 3.6, -0.05, -0.01, 0.0, 3.8, door)
+                quads.block(at, at + 3.6, -0.08, -0.05, ribs, ribs + 0.04, steel)
             else:
-                quads.block(a, a + 1.0, -0.06, -0.01, 0.0, 2.1, door)
+                quads.block(at, at + 1.0, -0.06, -0.01, 0.0, 2.1, door)
         pipes = rng.uniform(2.3, max(2.4, high - 0.5), int(rng.integers(0, 4)))
         quads.block(0.0, width, -0.22, -0.12, pipes, pipes + 0.1, steel)
         posters = rng.uniform(0.5, max(0.6, width - 1.5), int(rng.integers(0, 6)))
@@ -301,9 +324,19 @@ def _walls(site: Site, long: float, wide: float, high: float) -> None:
 
 def _ceiling(site: Site, long: float, wide: float, high: float, use: str) -> None:
     rng, palette = site.rng, site.palette
-    roof = palette.add(Material("ceiling", str(rng.choice(["concrete", "corrugated", "plaster", "panels"])), near(rng, (0.4, 0.4, 0.38), 0.4), tile_m=3.0, lidar_reflectivity=0.4))
+    roof = palette.add(
+        Material(
+            "ceiling",
+            str(rng.choice(["concrete", "corrugated", "plaster", "panels"])),
+            near(rng, (0.4, 0.4, 0.38), 0.4),
+            tile_m=3.0,
+            lidar_reflectivity=0.4,
+        )
+    )
     steel = palette.add(bright_paint(rng) if rng.random() < 0.3 else GALVANISED)
-    lamp = palette.add(Material("hall lamp", "plain", (0.9, 0.9, 0.9), emission=(3.0, 3.0, 2.8), lidar_reflectivity=0.4))
+    lamp = palette.add(
+        Material("hall lamp", "plain", (0.9, 0.9, 0.9), emission=(3.0, 3.0, 2.8), lidar_reflectivity=0.4)
+    )
     quads = Quads()
     quads.level(0.0, long, wide, 0.0, high, roof)
     step = float(rng.choice([5.0, 6.0, 8.0]))
@@ -313,7 +346,9 @@ def _ceiling(site: Site, long: float, wide: float, high: float, use: str) -> Non
     along = np.arange(3.0, wide, 6.0)
     quads.block(0.0, long, along - 0.06, along + 0.06, high - 0.2, high - 0.02, steel)
     ducts = rng.uniform(1.0, wide - 1.0, int(rng.integers(0, 3)))
-    quads.block(0.5, long - 0.5, ducts - 0.3, ducts + 0.3, high - deep - 0.5, high - deep - 0.02, palette.add(GALVANISED))
+    quads.block(
+        0.5, long - 0.5, ducts - 0.3, ducts + 0.3, high - deep - 0.5, high - deep - 0.02, palette.add(GALVANISED)
+    )
     drop = high - deep - float(rng.uniform(0.05, 0.3))
     length = float(rng.choice([0.5, 1.5, 2.4]))
     for x in np.arange(step / 2 + 1.0, long - 1, step):
@@ -330,7 +365,7 @@ def _furnish_hall(site: Site, long: float, wide: float, high: float, aisles: Flo
     rows = [y + 8.25 for y in aisles[:-1]] if use == "parking" else list((aisles[1:] + aisles[:-1]) / 2)
     for y in rows if rng.random() < 0.8 else []:
         for x in np.arange(spacing / 2, long, spacing):
-            column = site.from_stock("column", 1, lambda r, m: make_column(r, m, high))
+            column = site.from_stock("column", 1, make_column, high)
             site.put(column, x, y)
     if use == "parking":
         share = float(rng.uniform(0.3, 0.95))
@@ -338,16 +373,17 @@ def _furnish_hall(site: Site, long: float, wide: float, high: float, aisles: Flo
             for side in (-1, 1):
                 for x in np.arange(2.0, long - 4, 2.6):
                     if rng.random() < share:
-                        car = site.from_stock("parked", 10, lambda r, m: make_vehicle(r, m, pick(r, _LOW_CARS), parked=True))
                         turn = side * np.pi / 2 + (np.pi if rng.random() < 0.3 else 0)
-                        site.put(car, x + 1.35, y + side * (5.6 + rng.normal(0, 0.15)), turn)
-        _scatter(site, long, wide, {"bin": (0.3, make_bin), "cone": (0.4, make_cone), "pallets": (0.3, make_pallet_stack)}, 6)
+                        site.put(parked_car(site, low=True), x + 1.35, y + side * (5.6 + rng.normal(0, 0.15)), turn)
+        _scatter(
+            site, long, wide, {"bin": (0.3, make_bin), "cone": (0.4, make_cone), "pallets": (0.3, make_pallet_stack)}, 6
+        )
         return
     if use == "warehouse":
         for y in [*((aisles[1:] + aisles[:-1]) / 2), 0.8, wide - 0.8]:
             for x in np.arange(4.0, long - 6.0, 5.6):
                 if rng.random() < 0.8:
-                    rack = site.from_stock("rack", 6, lambda r, m: make_rack(r, m, 5.4, min(high - 0.9, 7.5)))
+                    rack = site.from_stock("rack", 6, make_rack, 5.4, min(high - 0.9, 7.5))
                     site.put(rack, x + 2.7, y, float(rng.choice([0.0, np.pi])))
         _scatter(site, long, wide, _WAREHOUSE, int(rng.integers(8, 40)))
         return
@@ -358,7 +394,6 @@ def _furnish_hall(site: Site, long: float, wide: float, high: float, aisles: Flo
     _scatter(site, long, wide, _WORKSHOP, int(long * wide * rng.uniform(0.04, 0.14)))
 
 
-_LOW_CARS = {"hatchback": 0.35, "sedan": 0.3, "estate": 0.15, "suv": 0.2}
 _Maker = Callable[[np.random.Generator, Palette], Mesh]
 _WAREHOUSE: dict[str, tuple[float, _Maker]] = {
     "pallets": (4.0, make_pallet_stack),
@@ -398,8 +433,6 @@ def _someone(site: Site, traffic: Traffic, long: float, wide: float, duration_s:
     inside = shapely.box(0.5, 0.5, long - 0.5, wide - 0.5)
     way = shapely.LineString(path.xy[:12]).buffer(0.35)
     if rng.random() < 0.5 or not (site.is_free(way) and shapely.contains(inside, way)):
-        site.put(site.from_stock("stander", 4, lambda r, m: make_pedestrian(r, m, False)), *a, heading, radius_m=0.35)
+        site.put(person(site, False), a[0], a[1], heading, radius_m=0.35)
     else:
-        mesh = site.from_stock("walker", 4, lambda r, m: make_pedestrian(r, m, True))
-        traffic.add(mesh, walk(path, 0.2, min(1.2, 10.0 / duration_s), duration_s), sprung=False)
-
+        traffic.add(person(site, True), walk(path, 0.2, min(1.2, 10.0 / duration_s), duration_s), sprung=False)

@@ -237,9 +237,7 @@ def _doors(quads: Quads, style: FacadeStyle, bays: _Bays) -> None:
     quads.block(x0, x1, r - 0.03, r, z, z + 0.04, style.frame)
 
 
-def _shop_fronts(
-    quads: Quads, rng: np.random.Generator, style: FacadeStyle, bays: _Bays, width_m: float
-) -> None:
+def _shop_fronts(quads: Quads, rng: np.random.Generator, style: FacadeStyle, bays: _Bays, width_m: float) -> None:
     if style.ground_floor != "shops":
         return
     x0, x1, z0, z1 = bays.of("shop")

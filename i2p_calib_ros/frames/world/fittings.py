@@ -96,7 +96,9 @@ def clutter(site: Site, road: Road, spacing_m: float, keep_clear: shapely.Geomet
                 yaw = heading + (np.pi if side < 0 else 0.0) if name == "sign" else heading - side * np.pi / 2
                 yaw += np.pi / 2 if name == "bicycles" else 0.0
                 mesh = site.from_stock(name, 1 if count > 1 else 4, _CLUTTER[name][1])
-                site.put(mesh, x, y, yaw + rng.normal(0, 0.05), section.kerb_m, radius_m=0.3 if name != "shelter" else 1.5)
+                site.put(
+                    mesh, x, y, yaw + rng.normal(0, 0.05), section.kerb_m, radius_m=0.3 if name != "shelter" else 1.5
+                )
             s += rng.exponential(spacing_m) + 2.0
 
 
@@ -135,7 +137,7 @@ def rail_off(site: Site, road: Road, offset_m: float, start_m: float, end_m: flo
     for s in np.arange(start_m, end_m - _PIECE_M, _PIECE_M):
         p, q = path.at(s, offset_m), path.at(s + _PIECE_M, offset_m)
         length = float(np.linalg.norm(q - p))
-        piece = site.from_stock("barrier" if concrete else "guard rail", 1, lambda r, m: maker(r, m, _PIECE_M))
+        piece = site.from_stock("barrier" if concrete else "guard rail", 1, maker, _PIECE_M)
         (x, y), d = (p + q) / 2, q - p
         yaw = float(np.arctan2(d[1], d[0])) + (np.pi if offset_m > 0 else 0.0)
         site.put(piece, x, y, yaw, scale=length / _PIECE_M, radius_m=0.0)
@@ -190,7 +192,9 @@ def span_with_bridge(site: Site, road: Road, at_m: float) -> None:
         Material("bridge concrete", "concrete", near(rng, (0.42, 0.41, 0.38), 0.2), tile_m=4.0, lidar_reflectivity=0.35)
     )
     rail = palette.add(Material("bridge rail", "metal", near(rng, (0.35, 0.38, 0.37), 0.4), lidar_reflectivity=0.4))
-    grass = palette.add(Material("embankment", "grass", near(rng, (0.1, 0.14, 0.05)), tile_m=4.0, lidar_reflectivity=0.45))
+    grass = palette.add(
+        Material("embankment", "grass", near(rng, (0.1, 0.14, 0.05)), tile_m=4.0, lidar_reflectivity=0.45)
+    )
     wide, clear, thick = float(rng.uniform(6, 14)), float(rng.uniform(5.0, 6.2)), float(rng.uniform(0.9, 1.6))
     left, right = road.section.left_m + 3.0, road.section.right_m + 3.0
     bank, top = 2.0 * (clear + thick), clear + thick
@@ -212,13 +216,25 @@ def span_with_bridge(site: Site, road: Road, at_m: float) -> None:
     for side, edge in ((1, left), (-1, right)):
         foot, crest = side * edge, side * (edge + bank * 0.75)
         end = side * (edge + bank + 60)
-        ramp = [(-slope_half, foot, -0.3), (slope_half, foot, -0.3), (slope_half, crest, clear), (-slope_half, crest, clear)]
+        ramp = [
+            (-slope_half, foot, -0.3),
+            (slope_half, foot, -0.3),
+            (slope_half, crest, clear),
+            (-slope_half, crest, clear),
+        ]
         quads.add([ramp if side > 0 else ramp[::-1]], concrete if rng.random() < 0.5 else grass)
         for x, out in ((slope_half, 1), (-slope_half, -1)):
             flank = [(x, foot, -0.3), (x + out * bank * 0.75, crest, -0.5), (x, crest, clear)]
             quads.polygon(flank, grass)
             quads.add(
-                [[(x, crest, clear), (x + out * bank * 0.75, crest, -0.5), (x + out * bank * 0.75, end, -0.5), (x, end, clear)]],
+                [
+                    [
+                        (x, crest, clear),
+                        (x + out * bank * 0.75, crest, -0.5),
+                        (x + out * bank * 0.75, end, -0.5),
+                        (x, end, clear),
+                    ]
+                ],
                 grass,
             )
     bridge = quads.mesh()

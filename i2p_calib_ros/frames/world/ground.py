@@ -1,4 +1,4 @@
-"""The ground of a place: a height field, and flat regions (asphalt, paint, paving, grass) laid on it without overlap."""
+"""The ground of a place: a height field, and flat regions (asphalt, paint, grass) laid on it without overlap."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from i2p_calib_ros.frames.world.mesh import Mesh
 
 FloatArray = NDArray[np.float64]
 UvOf = Callable[[FloatArray], FloatArray]
+
+GRID_M = 1e-4
+"""Outlines are rounded to this, which makes cutting them robust."""
+SLIVER_M2 = 1e-5
+"""Smaller triangles have no direction in single precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +54,7 @@ class Terrain:
 
     def gradient(self, xy: ArrayLike) -> FloatArray:
         """Slope (..., 2) at points (..., 2), continuous from tile to tile."""
-        along_y, along_x = np.gradient(self.heights_m, self.tile_m)
+        along_y, along_x = (np.asarray(g) for g in np.gradient(self.heights_m, self.tile_m))
         points = np.asarray(xy, dtype=np.float64)
         return np.stack([self._bilinear(along_x, points), self._bilinear(along_y, points)], axis=-1)
 
@@ -84,7 +89,7 @@ def undulation(
     rng: np.random.Generator, slope: float = 0.01, wavelengths_m: tuple[float, float] = (25.0, 150.0), waves: int = 8
 ) -> Callable[[FloatArray], FloatArray]:
     """A random smooth height function of points (..., 2), metres, of about the root-mean-square `slope`."""
-    wavelength = np.exp(rng.uniform(*np.log(wavelengths_m), waves))
+    wavelength = np.exp(rng.uniform(np.log(wavelengths_m[0]), np.log(wavelengths_m[1]), waves))
     direction = rng.uniform(0, 2 * np.pi, waves)
     phase = rng.uniform(0, 2 * np.pi, waves)
     number = 2 * np.pi / wavelength[:, None] * np.stack([np.cos(direction), np.sin(direction)], axis=1)
@@ -115,9 +120,9 @@ def lay(regions: Sequence[Region], terrain: Terrain) -> Mesh:
     meshes = []
     covered: shapely.Geometry = shapely.Polygon()
     for region in regions:
-        free = shapely.difference(region.area, covered) if not covered.is_empty else region.area
-        free = shapely.intersection(free, terrain.polygon)
-        covered = shapely.union(covered, region.area)
+        free = _polygons(shapely.difference(_polygons(region.area), covered, grid_size=GRID_M))
+        free = _polygons(shapely.intersection(free, terrain.polygon, grid_size=GRID_M))
+        covered = _polygons(shapely.union(covered, free, grid_size=GRID_M))
         triangles = _triangles(free, terrain)
         if not len(triangles):
             continue
@@ -141,10 +146,21 @@ def upright_band(lines: shapely.Geometry, z_low: float, z_high: float, material:
         u_a, u_b = start[:-1], start[1:]
         low, high = np.full(len(a), z_low), np.full(len(a), z_high)
         corner = [np.stack(pair, axis=1) for pair in ((u_a, low), (u_b, low), (u_b, high), (u_a, high))]
-        texture += [np.stack([corner[0], corner[1], corner[2]], axis=1), np.stack([corner[0], corner[2], corner[3]], axis=1)]
+        texture += [
+            np.stack([corner[0], corner[1], corner[2]], axis=1),
+            np.stack([corner[0], corner[2], corner[3]], axis=1),
+        ]
     if not quads:
         return Mesh.empty()
     return terrain.drape(Mesh.create(np.concatenate(quads), material, np.concatenate(texture)))
+
+
+def _polygons(geometry: shapely.Geometry) -> shapely.Geometry:
+    """The areas of a geometry, without the points and lines that cutting leaves where outlines touch."""
+    if geometry.geom_type != "GeometryCollection":
+        return geometry
+    parts = shapely.get_parts(shapely.get_parts(geometry))
+    return shapely.union_all(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON], grid_size=GRID_M)
 
 
 def _triangles(area: shapely.Geometry, terrain: Terrain) -> FloatArray:
@@ -175,12 +191,12 @@ def _triangles(area: shapely.Geometry, terrain: Terrain) -> FloatArray:
 
 def _constrained_triangles(areas: NDArray[np.object_]) -> FloatArray:
     polygons = shapely.get_parts(areas)
-    polygons = polygons[(shapely.get_type_id(polygons) == 3) & (shapely.area(polygons) > 1e-6)]
+    polygons = polygons[(shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON) & (shapely.area(polygons) > SLIVER_M2)]
     if not len(polygons):
         return np.zeros((0, 3, 2))
     faces = shapely.get_parts(shapely.constrained_delaunay_triangles(polygons))
     xy = shapely.get_coordinates(faces).reshape(-1, 4, 2)[:, :3]
     first, second = xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0]
-    clockwise = first[:, 0] * second[:, 1] < first[:, 1] * second[:, 0]
-    xy[clockwise] = xy[clockwise][:, ::-1]
-    return xy
+    doubled_area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    xy[doubled_area < 0] = xy[doubled_area < 0][:, ::-1]
+    return xy[np.abs(doubled_area) > SLIVER_M2]

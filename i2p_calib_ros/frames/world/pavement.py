@@ -98,9 +98,7 @@ def lay_surface(site: Site, surface: Surface) -> None:
 def road_lanes(road: Road) -> shapely.Polygon:
     """The lanes without the parking strips."""
     s = road.section
-    return road.path.band(
-        -s.median_m / 2 - s.lanes_ahead * s.lane_m, s.median_m / 2 + s.lanes_back * s.lane_m
-    )
+    return road.path.band(-s.median_m / 2 - s.lanes_ahead * s.lane_m, s.median_m / 2 + s.lanes_back * s.lane_m)
 
 
 def road_material(site: Site) -> int:
@@ -119,9 +117,7 @@ def paint(site: Site, yellow: bool = False) -> int:
     bright = float(rng.uniform(0.35, 0.85))
     colour: Colour = (0.75 * bright, 0.5 * bright, 0.05 * bright) if yellow else (bright, bright, 0.97 * bright)
     return site.palette.add(
-        Material(
-            "road paint", "asphalt", colour, lidar_reflectivity=0.3 + 0.4 * bright, retro=float(rng.uniform(0, 3))
-        )
+        Material("road paint", "asphalt", colour, lidar_reflectivity=0.3 + 0.4 * bright, retro=float(rng.uniform(0, 3)))
     )
 
 
@@ -195,7 +191,9 @@ def _bays(site: Site) -> int:
 
 def _driveway(site: Site) -> int:
     texture = str(site.rng.choice(["concrete", "paving", "asphalt", "cobbles"]))
-    return site.palette.add(Material("driveway", texture, near(site.rng, (0.28, 0.27, 0.25), 0.3), lidar_reflectivity=0.3))
+    return site.palette.add(
+        Material("driveway", texture, near(site.rng, (0.28, 0.27, 0.25), 0.3), lidar_reflectivity=0.3)
+    )
 
 
 def _median(site: Site, kerb_m: float) -> int:

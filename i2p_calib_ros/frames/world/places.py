@@ -12,7 +12,7 @@ from i2p_calib_ros.frames.world.stuff import pick
 from i2p_calib_ros.frames.world.yards import make_car_park, make_industrial_yard
 
 _MAKERS = {
-    **{kind: make_street for kind in STREET_KINDS},
+    **dict.fromkeys(STREET_KINDS, make_street),
     "car park": make_car_park,
     "industrial yard": make_industrial_yard,
     "tunnel": make_tunnel,

@@ -32,9 +32,7 @@ class Path:
         xy = np.asarray(points, dtype=np.float64)
         steps = np.linalg.norm(np.diff(xy, axis=0), axis=1)
         tangent = np.gradient(xy, axis=0)
-        return cls(
-            xy, np.concatenate([[0.0], np.cumsum(steps)]), np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
-        )
+        return cls(xy, np.concatenate([[0.0], np.cumsum(steps)]), np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0])))
 
     @classmethod
     def winding(cls, rng: np.random.Generator, length_m: float, bend_rad_per_m: float = 0.0) -> Path:
@@ -71,7 +69,7 @@ class Path:
 
     def heading(self, s_m: ArrayLike) -> FloatArray:
         """Direction of travel (...), radians, at distances (...)."""
-        values: FloatArray = np.interp(s_m, self.s_m, self.heading_rad)
+        values: FloatArray = np.interp(np.asarray(s_m, dtype=np.float64), self.s_m, self.heading_rad)
         return values
 
     def project(self, xy: ArrayLike) -> FloatArray:
@@ -92,9 +90,13 @@ class Path:
 
     def band(self, right_m: float, left_m: float, start_m: float = 0.0, end_m: float | None = None) -> shapely.Polygon:
         """The area between two offsets, `right_m` < `left_m`."""
-        return shapely.Polygon(
+        area = shapely.Polygon(
             np.concatenate([self.line(right_m, start_m, end_m), self.line(left_m, start_m, end_m)[::-1]])
         )
+        if area.is_valid:
+            return area
+        middle = shapely.LineString(self.line((right_m + left_m) / 2, start_m, end_m))  # the inner edge has a loop
+        return middle.buffer((left_m - right_m) / 2, cap_style="flat")
 
     def parallel(self, offset_m: float) -> Path:
         """The path beside this one."""
@@ -229,9 +231,7 @@ def zebra(road: Road, at_m: float, long_m: float = 3.0, ladder: bool = True) -> 
     """A crossing for people: bars along the road, or two lines across it."""
     right, left = -road.section.right_m + 0.3, road.section.left_m - 0.3
     if not ladder:
-        return shapely.union_all(
-            [road.path.band(right, left, at_m + d, at_m + d + 0.25) for d in (0.0, long_m - 0.25)]
-        )
+        return shapely.union_all([road.path.band(right, left, at_m + d, at_m + d + 0.25) for d in (0.0, long_m - 0.25)])
     bars = [road.path.band(d, min(d + 0.5, left), at_m, at_m + long_m) for d in np.arange(right, left - 0.2, 1.0)]
     return shapely.MultiPolygon(bars)
 
@@ -254,7 +254,9 @@ def cracks(rng: np.random.Generator, path: Path, right_m: float, left_m: float, 
         walk = start + np.cumsum(0.35 * np.stack([np.cos(heading), np.sin(heading)], axis=1), axis=0)
         walk = walk[(walk[:, 1] > right_m) & (walk[:, 1] < left_m)]
         if len(walk) > 2:
-            lines.append(shapely.LineString(path.at(walk[:, 0], walk[:, 1])).buffer(rng.uniform(0.008, 0.03), quad_segs=1))
+            lines.append(
+                shapely.LineString(path.at(walk[:, 0], walk[:, 1])).buffer(rng.uniform(0.008, 0.03), quad_segs=1)
+            )
     return shapely.union_all(lines) if lines else shapely.Polygon()
 
 

@@ -1,4 +1,4 @@
-"""What stands beside a road: rows of buildings with gardens, trees, lamps and signs, parked cars, and the far scenery."""
+"""What stands beside a road: rows of buildings with gardens, trees, parked cars, and the far scenery."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import shapely
 from numpy.typing import NDArray
 
 from i2p_calib_ros.frames.world.buildings import make_building
-from i2p_calib_ros.frames.world.materials import Material
+from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, grid_mesh
 from i2p_calib_ros.frames.world.pavement import Surface, land_material
 from i2p_calib_ros.frames.world.roads import Path, Road
 from i2p_calib_ros.frames.world.site_plan import Site, footprint
+from i2p_calib_ros.frames.world.stock import parked_car, plant_bush, plant_tree
 from i2p_calib_ros.frames.world.street_furniture import make_fence, make_wall
 from i2p_calib_ros.frames.world.stuff import near, pick
-from i2p_calib_ros.frames.world.vegetation import make_bush, make_hedge, make_tree
-from i2p_calib_ros.frames.world.vehicles import make_vehicle
+from i2p_calib_ros.frames.world.vegetation import make_hedge
 
 FloatArray = NDArray[np.float64]
 
@@ -127,16 +127,13 @@ def _garden(
                 border(site, path, start, end, side * (edge + 0.4), style, road.section.kerb_m)
     for _ in range(rng.poisson(1.5)):
         x, y = path.at(middle + rng.uniform(-0.5, 0.5) * width, side * (edge + rng.uniform(0.8, setback)))
-        bush = site.from_stock("bush", 5, make_bush)
-        site.put(bush, x, y, rng.uniform(0, 6), road.section.kerb_m, rng.uniform(0.6, 1.3), radius_m=0.7)
+        plant_bush(site, x, y, road.section.kerb_m)
     if rng.random() < plan.trees:
         x, y = path.at(middle + rng.uniform(-0.5, 0.5) * width, side * (edge + rng.uniform(1.5, max(1.6, setback - 2))))
         plant_tree(site, x, y, road.section.kerb_m)
 
 
-def _open_lot(
-    site: Site, surface: Surface, road: Road, side: int, edge: float, middle: float, width: float
-) -> None:
+def _open_lot(site: Site, surface: Surface, road: Road, side: int, edge: float, middle: float, width: float) -> None:
     """A yard, a parking lot or a bit of green between the houses."""
     rng, path = site.rng, road.path
     deep = float(rng.uniform(12, 25))
@@ -149,7 +146,9 @@ def _open_lot(
         surface.beside.append((lot, land_material(site, str(rng.choice(["asphalt", "gravel", "paving"])))))
     if rng.random() < 0.6:
         style = pick(rng, {"wall": 0.3, "fence": 0.4, "hedge": 0.3})
-        border(site, path, middle - width / 2, middle + width / 2 - 3.5, side * (edge + 0.3), style, road.section.kerb_m)
+        border(
+            site, path, middle - width / 2, middle + width / 2 - 3.5, side * (edge + 0.3), style, road.section.kerb_m
+        )
     heading = float(path.heading(middle))
     if use == "parking":
         for s in np.arange(middle - width / 2 + 1.5, middle + width / 2 - 1.2, 2.7):
@@ -161,8 +160,7 @@ def _open_lot(
             if use == "green" and rng.random() < 0.6:
                 plant_tree(site, x, y, road.section.kerb_m)
             else:
-                bush = site.from_stock("bush", 5, make_bush)
-                site.put(bush, x, y, rng.uniform(0, 6), road.section.kerb_m, radius_m=0.7)
+                plant_bush(site, x, y, road.section.kerb_m)
 
 
 def border(site: Site, path: Path, start_m: float, end_m: float, offset_m: float, style: str, z: float) -> None:
@@ -177,20 +175,15 @@ def border(site: Site, path: Path, start_m: float, end_m: float, offset_m: float
         if length < 0.8:
             continue
         size = max(1, round(length))
-        mesh = site.from_stock(f"{style} {size} {sort}", 1, lambda r, m, n=size: maker(r, m, n))
+        mesh = site.from_stock(f"{style} {size} {sort}", 1, maker, size)
         (x, y), d = (p + q) / 2, q - p
         site.put(mesh, x, y, float(np.arctan2(d[1], d[0])), z, radius_m=0.3)
 
 
 def park(site: Site, path: Path, s_m: float, offset_m: float, yaw_rad: float, z: float = 0.0) -> bool:
     """A parked vehicle, not quite straight."""
-    rng = site.rng
-    vehicle = site.from_stock("parked", 9, lambda r, m: make_vehicle(r, m, pick(r, _PARKED), parked=True))
     x, y = path.at(s_m, offset_m)
-    return site.put(vehicle, x, y, yaw_rad + rng.normal(0, 0.025), z)
-
-
-_PARKED = {"hatchback": 0.32, "sedan": 0.22, "estate": 0.12, "suv": 0.18, "van": 0.1, "pickup": 0.04, "motorbike": 0.02}
+    return site.put(parked_car(site), x, y, yaw_rad + site.rng.normal(0, 0.025), z)
 
 
 def park_along(site: Site, road: Road, share: float, keep_clear: shapely.Geometry, on_pavement: bool = False) -> None:
@@ -208,26 +201,6 @@ def park_along(site: Site, road: Road, share: float, keep_clear: shapely.Geometr
             against = (side > 0) != (rng.random() < 0.1)
             z = section.kerb_m / 2 if on_pavement else 0.0
             park(site, path, at, side * (offset + rng.normal(0, 0.08)), float(path.heading(at)) + np.pi * against, z)
-
-
-def plant_tree(site: Site, x: float, y: float, z: float = 0.0, kind: str | None = None, far: bool = False) -> bool:
-    """A tree of the few sorts that grow here; a `far` one has fewer and larger leaves."""
-    rng = site.rng
-    tree = site.from_stock(f"tree {kind}", 5, lambda r, m: make_tree(r, m, kind))
-    if far:
-        tree = site.from_stock(f"far tree {kind}", 4, lambda r, m, t=tree: thinned(t, r, 0.15))
-    return site.put(tree, x, y, rng.uniform(0, 2 * np.pi), z, rng.uniform(0.75, 1.25), radius_m=0.5)
-
-
-def thinned(plant: Mesh, rng: np.random.Generator, share: float) -> Mesh:
-    """A share of the plant's leaves, enlarged so that they cover as much; stems and boughs stay."""
-    edge = np.linalg.norm(plant.corners - np.roll(plant.corners, 1, axis=1), axis=-1).max(axis=1)
-    stem = edge > 4 * np.median(edge)
-    keep = np.flatnonzero(stem | (rng.random(len(plant)) < share))
-    corners = plant.corners[keep]
-    middle = corners.mean(axis=1, keepdims=True)
-    grown = np.where(stem[keep], 1.0, 1 / np.sqrt(share))[:, None, None]
-    return Mesh(middle + (corners - middle) * grown, plant.uv[keep], plant.normals[keep], plant.material[keep])
 
 
 def plant_row(site: Site, road: Road, offset_m: float, spacing_m: float, keep_clear: shapely.Geometry) -> None:
@@ -259,10 +232,7 @@ def scatter_plants(
         if i < trees:
             plant_tree(site, x, y, far=far)
             continue
-        bush = site.from_stock("bush", 5, make_bush)
-        if far:
-            bush = site.from_stock("far bush", 4, lambda r, m, b=bush: thinned(b, r, 0.2))
-        site.put(bush, x, y, rng.uniform(0, 6), scale=rng.uniform(0.6, 1.6), radius_m=0.6)
+        plant_bush(site, x, y, far=far)
 
 
 def far_scenery(site: Site, kind: str, land: str) -> None:
@@ -277,7 +247,12 @@ def far_scenery(site: Site, kind: str, land: str) -> None:
     reach = np.concatenate([[0.0, 20.0, 60.0], np.geomspace(120, 1500, 8)])
     hills = rng.uniform(0, 0.09) if kind == "country" else rng.uniform(0, 0.04)
     waves = rng.normal(0, 1, (2, 6))
-    skyline = 0.5 + 0.35 * (np.cos(np.outer(angle, np.arange(1, 7))) @ waves[0] + np.sin(np.outer(angle, np.arange(1, 7))) @ waves[1]) / 2
+    skyline = (
+        0.5
+        + 0.35
+        * (np.cos(np.outer(angle, np.arange(1, 7))) @ waves[0] + np.sin(np.outer(angle, np.arange(1, 7))) @ waves[1])
+        / 2
+    )
     xy = middle + direction[None] * (to_edge + reach[:, None])[..., None]
     rise = hills * np.maximum(reach - 60, 0)[:, None] * np.clip(skyline, 0, 2)[None]
     edge_height = site.terrain.height(middle + direction * to_edge[:, None] * 0.999)
@@ -297,8 +272,12 @@ def _skyline(site: Site, middle: FloatArray, to_edge: FloatArray, angle: FloatAr
         away = float(np.interp(a, angle, to_edge)) + rng.uniform(5, 60) + (150 if tall and rng.random() < 0.3 else 0)
         x, y = middle + away * np.array([np.cos(a), np.sin(a)])
         kind = "tower" if away > 200 and tall else str(rng.choice(["apartments", "old town", "office", "warehouse"]))
-        block = site.from_stock(f"far {kind}", 3, lambda r, m, k=kind: make_building(r, m, k, r.uniform(14, 30), far=True))
+        block = site.from_stock(f"far {kind}", 3, _far_block, kind)
         site.put(block, x, y, a - np.pi / 2 + rng.normal(0, 0.3))
+
+
+def _far_block(rng: np.random.Generator, palette: Palette, kind: str) -> Mesh:
+    return make_building(rng, palette, kind, float(rng.uniform(14, 30)), far=True)
 
 
 def _woods(site: Site, xy: FloatArray, z: FloatArray, density: float) -> None:

@@ -27,13 +27,11 @@ class RoofStyle:
     overhang_m: float = 0.4
 
 
-def make_roof(
-    rng: np.random.Generator, kind: str, style: RoofStyle, width_m: float, depth_m: float, z: float
-) -> Mesh:
+def make_roof(rng: np.random.Generator, kind: str, style: RoofStyle, width_m: float, depth_m: float, z: float) -> Mesh:
     """A roof of a kind of ROOF_KINDS with what stands on it."""
     if kind == "cross gable":  # the ridge at right angles to the front
         turned = _gable(rng, style, depth_m, width_m, z)
-        return turned.transformed([[0, -1, 0, width_m / 2], [1, 0, 0, depth_m / 2], [0, 0, 1, 0], [0, 0, 0, 1]])
+        return turned.placed(width_m / 2, depth_m / 2, yaw_rad=np.pi / 2)
     builder = {
         "flat": _flat,
         "gable": _gable,
@@ -170,9 +168,7 @@ def _sawtooth(rng: np.random.Generator, style: RoofStyle, width_m: float, depth_
     for tooth in range(teeth):
         x0 = -w + tooth * pitch
         x1 = x0 + pitch
-        quads.add(
-            [[(x0, 0, z), (x1, 0, z + rise), (x1, depth_m, z + rise), (x0, depth_m, z)]], style.cover
-        )
+        quads.add([[(x0, 0, z), (x1, 0, z + rise), (x1, depth_m, z + rise), (x0, depth_m, z)]], style.cover)
         quads.side(x1, 0.0, depth_m, z, z + rise, style.glass)
         quads.side(x1 - 0.1, 0.0, depth_m, z, z + rise, style.trim)
         for y in (0.0, depth_m):
@@ -205,9 +201,7 @@ def _barrel(rng: np.random.Generator, style: RoofStyle, width_m: float, depth_m:
     return Mesh.merge([quads.mesh(), grid_mesh(rows, style.cover)])
 
 
-def _chimneys(
-    quads: Quads, rng: np.random.Generator, style: RoofStyle, w: float, depth_m: float, ridge: float
-) -> None:
+def _chimneys(quads: Quads, rng: np.random.Generator, style: RoofStyle, w: float, depth_m: float, ridge: float) -> None:
     n = int(rng.integers(0, 3))
     x = rng.uniform(-w + 0.3, w - 0.9, n)
     y = depth_m / 2 + rng.uniform(-0.25, 0.1, n) * depth_m

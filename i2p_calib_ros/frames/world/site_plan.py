@@ -31,11 +31,14 @@ class Site:
         self._bounds: list[tuple[float, float, float, float]] = []
         self._stock: dict[str, list[Mesh]] = {}
 
-    def from_stock(self, name: str, variants: int, make: Callable[[np.random.Generator, Palette], Mesh]) -> Mesh:
-        """One of a few objects of a name, made by `make` when first asked for: fast, and as alike as series products."""
+    def from_stock(self, name: str, variants: int, make: Callable[..., Mesh], *arguments: object) -> Mesh:
+        """One of a few objects of a name, made by make(rng, palette, *arguments) when first asked for.
+
+        That is fast, and things in a street are as alike as series products.
+        """
         shelf = self._stock.setdefault(name, [])
         if len(shelf) < variants:
-            shelf.append(make(self.rng, self.palette))
+            shelf.append(make(self.rng, self.palette, *arguments))
             return shelf[-1]
         return shelf[int(self.rng.integers(len(shelf)))]
 

@@ -1,4 +1,4 @@
-"""Places along roads: city streets, junctions, suburbs, country roads and motorways, each with its drive and traffic."""
+"""Places along roads: city streets, junctions, suburbs, country roads, motorways, with their drives and traffic."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from i2p_calib_ros.frames.world.fittings import (
     string_poles,
 )
 from i2p_calib_ros.frames.world.ground import Terrain, undulation
-from i2p_calib_ros.frames.world.mesh import Mesh
 from i2p_calib_ros.frames.world.pavement import Surface, lay_surface, road_lanes
-from i2p_calib_ros.frames.world.people import make_cyclist, make_pedestrian
+from i2p_calib_ros.frames.world.people import make_cyclist
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.roads import Path, Road, Section, arrow, stop_line, zebra
 from i2p_calib_ros.frames.world.roadside import (
@@ -36,9 +35,9 @@ from i2p_calib_ros.frames.world.roadside import (
     scatter_plants,
 )
 from i2p_calib_ros.frames.world.site_plan import Site
+from i2p_calib_ros.frames.world.stock import moving_vehicle, person
 from i2p_calib_ros.frames.world.stuff import pick
 from i2p_calib_ros.frames.world.traffic import Motion, Traffic, cruise, follow, ride, walk
-from i2p_calib_ros.frames.world.vehicles import make_vehicle
 
 FloatArray = NDArray[np.float64]
 
@@ -54,9 +53,15 @@ MAX_VEHICLES = 26
 
 @dataclass(frozen=True)
 class StreetPlan:
-    """One street before it is built. ahead_m: road beyond the end of the drive; margin_m: land beside it; slope: of
-    the ground; bend: curvature 1/m; crossings: side roads (distance from the start of the drive, angle in degrees,
-    whether they cross or only join from the right (-1) or left (1)); lane: of the drive, from the middle; turn: where the drive goes at the first one."""
+    """One street before it is built; distances in metres, shares 0..1.
+
+    frontages: right and left; bend: curvature 1/m; slope: of the ground; ahead_m: road beyond the end of the drive;
+    margin_m: land beside it; crossings: side roads (distance from the start of the drive, angle in degrees, whether
+    they cross (0) or only join from the right (-1) or left (1)); lane: of the drive, counted from the middle; turn:
+    where the drive goes at the first crossing; stop_s: until when it waits there; parked: share of kerb with cars;
+    avenue_m: distance of trees, 0 none; woods, people, cyclists: numbers; lamps_m, clutter_m: distances, 0 none;
+    works, billboards: chances; land: see pavement.land_material; scenery: town | country.
+    """
 
     section: Section
     frontages: tuple[Frontage, Frontage]
@@ -103,7 +108,7 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     stop = BEHIND_M + plan.crossings[0][0] - plan.side_section.left_m - 8.0 if plan.crossings else None
     drive = cruise(rng, route, BEHIND_M, plan.speed_mps, duration_s, stop, plan.stop_s)
     ego = ride(rng, drive, terrain)
-    ego_line = shapely.LineString(route.at(drive.s_m[:: 10]))
+    ego_line = shapely.LineString(route.at(drive.s_m[::10]))
 
     _mark_crossings(surface, main, sides, plan)
     for road in surface.roads:
@@ -125,7 +130,9 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     return site.finish(kind, traffic.actors, ego)
 
 
-def _side_road(rng: np.random.Generator, main: Road, plan: StreetPlan, at_m: float, angle_deg: float, reach: int) -> Road:
+def _side_road(
+    rng: np.random.Generator, main: Road, plan: StreetPlan, at_m: float, angle_deg: float, reach: int
+) -> Road:
     """A road that crosses the main one, or only joins it from one side (reach -1 right, 1 left)."""
     s = BEHIND_M + at_m
     heading = float(main.path.heading(s)) + np.radians(angle_deg)
@@ -208,8 +215,8 @@ def _fit_out(site: Site, surface: Surface, plan: StreetPlan) -> None:
         for road in surface.roads:
             clutter(site, road, plan.clutter_m, open_road)
     if plan.poles:
-        side = int(rng.choice([-1, 1]))
-        string_poles(site, main, side * (abs(main.kerb_offset(side)) + max(main.section.outer_m, 2.0) + 0.4))
+        bank = int(rng.choice([-1, 1]))
+        string_poles(site, main, bank * (abs(main.kerb_offset(bank)) + max(main.section.outer_m, 2.0) + 0.4))
     if rng.random() < plan.works:
         road_works(site, main, BEHIND_M + float(rng.uniform(10, 60)))
     if rng.random() < plan.billboards:
@@ -270,14 +277,11 @@ def _drive_lanes(
 ) -> None:
     rng, section = site.rng, main.section
 
-    def vehicle() -> Mesh:
-        return site.from_stock("moving", 8, lambda r, m: make_vehicle(r, m))
-
     gap = 0.0
     while (gap := gap + _headway(rng, plan)) < 110:  # ahead and behind in the own lane
-        traffic.add(vehicle(), follow(drive, gap, wobble_m=0.02 * gap, phase=rng.uniform(0, 6)))
+        traffic.add(moving_vehicle(site), follow(drive, gap, wobble_m=0.02 * gap, phase=rng.uniform(0, 6)))
     if drive.s_m[0] > 30:
-        traffic.add(vehicle(), follow(drive, -_headway(rng, plan), wobble_m=0.5))
+        traffic.add(moving_vehicle(site), follow(drive, -_headway(rng, plan), wobble_m=0.5))
     crossing = bool(sides)
     lanes = [(main.path.parallel(section.lane_offset(i)), 1) for i in range(section.lanes_ahead) if i != plan.lane]
     lanes += [(main.path.parallel(section.lane_offset(i, True)).reversed(), -1) for i in range(section.lanes_back)]
@@ -288,9 +292,11 @@ def _drive_lanes(
         while (at := at + _headway(rng, plan)) < path.length_m - 10 and len(traffic.actors) < MAX_VEHICLES:
             if not _meets(drive, path, at, speed if direction < 0 else 0.0, duration_s):
                 continue
-            motion = cruise(rng, path, max(at, 1.0), speed, duration_s) if not waits else walk(path, at, 0.0, duration_s)
+            motion = (
+                cruise(rng, path, max(at, 1.0), speed, duration_s) if not waits else walk(path, at, 0.0, duration_s)
+            )
             if at > 1.0:
-                traffic.add(vehicle(), motion)
+                traffic.add(moving_vehicle(site), motion)
     for side in sides:
         for back in (False, True):
             if not (side.section.lanes_back if back else side.section.lanes_ahead):
@@ -301,11 +307,11 @@ def _drive_lanes(
             if plan.stop_s > 0:
                 for gap in np.arange(0, 3) * _headway(rng, plan):
                     if at - gap > 2:
-                        traffic.add(vehicle(), cruise(rng, path, at - gap, 9.0, duration_s))
+                        traffic.add(moving_vehicle(site), cruise(rng, path, at - gap, 9.0, duration_s))
             else:
                 for queue in range(int(rng.integers(0, 4))):
                     if at - queue * 7.5 > 4:
-                        traffic.add(vehicle(), walk(path, at - queue * 7.5, 0.0, duration_s))
+                        traffic.add(moving_vehicle(site), walk(path, at - queue * 7.5, 0.0, duration_s))
 
 
 def _meets(drive: Motion, path: Path, at_m: float, closing_mps: float, duration_s: float) -> bool:
@@ -329,7 +335,7 @@ def _people(site: Site, traffic: Traffic, main: Road, plan: StreetPlan, duration
         path = path.reversed() if rng.random() < 0.5 else path
         start = float(rng.uniform(BEHIND_M - 40, reach))
         walking = rng.random() < 0.8
-        mesh = site.from_stock(f"person {walking}", 7, lambda r, m, w=walking: make_pedestrian(r, m, w))
+        mesh = person(site, walking)
         x, y = path.at(start)
         if not site.is_free(shapely.Point(x, y).buffer(0.4)):
             continue
@@ -342,7 +348,7 @@ def _people(site: Site, traffic: Traffic, main: Road, plan: StreetPlan, duration
         back = rng.random() < 0.5
         offset = section.right_m - section.parking_m - 0.6
         path = main.path.parallel(offset).reversed() if back else main.path.parallel(-offset)
-        mesh = site.from_stock("cyclist", 3, lambda r, m: make_cyclist(r, m))
+        mesh = site.from_stock("cyclist", 3, make_cyclist)
         start = float(rng.uniform(BEHIND_M - 20, reach))
         traffic.add(mesh, walk(path, start, rng.uniform(3.0, 6.5), duration_s))
 
@@ -488,7 +494,9 @@ def _suburb(rng: np.random.Generator) -> StreetPlan:
 
 
 def _rural(rng: np.random.Generator) -> StreetPlan:
-    farms = Frontage({"barn": 2.0, "house": 2.0}, (20, 40), (6, 25), gap=0.85, terraced=0.0, garden=True, open_lots=False)
+    farms = Frontage(
+        {"barn": 2.0, "house": 2.0}, (20, 40), (6, 25), gap=0.85, terraced=0.0, garden=True, open_lots=False
+    )
     return StreetPlan(
         section=Section(
             lane_m=float(rng.uniform(2.6, 3.6)),

@@ -60,7 +60,7 @@ def cruise(
     wish = speed_mps * (1 + gaussian_filter1d(rng.normal(0, 1, len(times)), 30, mode="nearest") * 0.6)
     s = np.empty(len(times))
     s[0] = start_m
-    ahead = np.arange(0.0, 40.0, 2.0)
+    ahead = np.arange(0.0, 80.0, 2.0)
     v = min(speed_mps, _bend_speed(path, curvature, start_m + ahead, ahead))
     if stop_m is not None and go_s > 0:
         v = min(v, np.sqrt(2 * BRAKING_MPS2 * max(stop_m - start_m, 0.0)))
@@ -69,7 +69,7 @@ def cruise(
         target = min(wish[i], _bend_speed(path, curvature, s[i - 1] + ahead, ahead))
         if stop_m is not None and times[i] < go_s:
             target = min(target, np.sqrt(2 * 0.7 * BRAKING_MPS2 * max(stop_m - s[i - 1] - 0.2, 0.0)))
-        wanted = np.clip((target - v) / 0.6, -2.0 * BRAKING_MPS2, 1.8)
+        wanted = np.clip((target - v) / 0.25, -2.0 * BRAKING_MPS2, 1.8)
         acceleration += np.clip(wanted - acceleration, -6.0 * TIME_STEP_S, 4.0 * TIME_STEP_S)
         v = max(0.0, v + acceleration * TIME_STEP_S)
         s[i] = s[i - 1] + v * TIME_STEP_S
@@ -140,7 +140,7 @@ def walk(path: Path, start_m: float, speed_mps: float, duration_s: float) -> Mot
 def _bend_speed(path: Path, curvature: FloatArray, s_m: FloatArray, ahead_m: FloatArray) -> float:
     bend = np.interp(s_m, path.s_m, curvature)
     in_bend = np.sqrt(CORNERING_MPS2 / np.maximum(bend, 1e-4))
-    return float(np.sqrt(in_bend**2 + 2 * BRAKING_MPS2 * ahead_m).min())
+    return float(np.sqrt(in_bend**2 + 2 * 0.7 * BRAKING_MPS2 * ahead_m).min())
 
 
 def _noise(rng: np.random.Generator, times: FloatArray, deviation: float) -> FloatArray:

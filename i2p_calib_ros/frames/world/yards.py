@@ -12,12 +12,12 @@ from i2p_calib_ros.frames.world.indoor_objects import make_crate, make_forklift,
 from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, cylinder, grid_mesh
 from i2p_calib_ros.frames.world.pavement import land_material, paint, road_material, walkway_material
-from i2p_calib_ros.frames.world.people import make_pedestrian
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.quads import Quads
 from i2p_calib_ros.frames.world.roads import Path, cracks, patches
-from i2p_calib_ros.frames.world.roadside import border, far_scenery, plant_tree, scatter_plants
+from i2p_calib_ros.frames.world.roadside import border, far_scenery, scatter_plants
 from i2p_calib_ros.frames.world.site_plan import Site, footprint
+from i2p_calib_ros.frames.world.stock import moving_vehicle, parked_car, person, plant_bush, plant_tree
 from i2p_calib_ros.frames.world.street_furniture import (
     lamp_head_height,
     make_bin,
@@ -29,7 +29,6 @@ from i2p_calib_ros.frames.world.street_furniture import (
 from i2p_calib_ros.frames.world.stuff import GALVANISED, bright_paint, near, pick
 from i2p_calib_ros.frames.world.traffic import Traffic, cruise, ride, walk
 from i2p_calib_ros.frames.world.traffic_signs import make_sign
-from i2p_calib_ros.frames.world.vegetation import make_bush
 from i2p_calib_ros.frames.world.vehicles import make_vehicle
 
 FloatArray = NDArray[np.float64]
@@ -48,7 +47,7 @@ def make_car_park(rng: np.random.Generator, kind: str, duration_s: float) -> Pla
         undulation(rng, float(rng.uniform(0.002, 0.012))), np.array(area.bounds) + np.array([-45, -45, 45, 45]), 2.5
     )
     site = Site(rng, terrain)
-    aisle_y = (np.arange(aisles) + 0.5) * pitch
+    aisle_y = np.asarray((np.arange(aisles) + 0.5) * pitch)
     speed = float(rng.uniform(2.0, 6.5))
     route, start = _aisle_route(rng, length, aisle_y, speed * duration_s)
     drive = cruise(rng, route, start, speed, duration_s)
@@ -91,7 +90,7 @@ def make_car_park(rng: np.random.Generator, kind: str, duration_s: float) -> Pla
             if rng.random() > share or shapely.intersects(green, shapely.Point(x + 1.3, y + side * 2.5)):
                 continue
             into = side * (np.pi / 2 - angled) + (np.pi if rng.random() < 0.25 else 0.0)
-            car = site.from_stock("parked", 12, lambda r, m: make_vehicle(r, m, pick(r, _CARS), parked=True))
+            car = parked_car(site)
             site.put(
                 car,
                 x + BAY_WIDE_M / 2 + lean / 2 + rng.normal(0, 0.1),
@@ -107,13 +106,10 @@ def make_car_park(rng: np.random.Generator, kind: str, duration_s: float) -> Pla
         for _ in range(int(rng.integers(0, 2))):
             line = np.column_stack([np.linspace(-6, length + 6, 90), np.full(90, y + rng.choice([-1.4, 1.4]))])
             path = Path.through(line if rng.random() < 0.5 else line[::-1])
-            car = site.from_stock("moving", 3, lambda r, m: make_vehicle(r, m, pick(r, _CARS)))
+            car = moving_vehicle(site)
             traffic.add(car, cruise(rng, path, float(rng.uniform(4, length)), float(rng.uniform(1, 5)), duration_s))
     _strollers(site, traffic, area, int(rng.integers(2, 14)), duration_s)
     return site.finish(kind, traffic.actors, ego)
-
-
-_CARS = {"hatchback": 0.33, "sedan": 0.22, "estate": 0.12, "suv": 0.22, "van": 0.07, "pickup": 0.04}
 
 
 def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float) -> Place:
@@ -130,7 +126,9 @@ def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float)
         np.column_stack([turns, wide / 2 + rng.uniform(-0.3, 0.3, len(turns)) * wide]), float(rng.uniform(4, 8))
     )
     speed = min(speed, (route.length_m - 8.0) / duration_s)
-    drive = cruise(rng, route, float(rng.uniform(2, max(2.1, route.length_m - speed * duration_s - 4))), speed, duration_s)
+    drive = cruise(
+        rng, route, float(rng.uniform(2, max(2.1, route.length_m - speed * duration_s - 4))), speed, duration_s
+    )
     ego = ride(rng, drive, terrain)
     ego_line = shapely.LineString(route.at(drive.s_m[::10]))
     site.take(shapely.LineString(route.xy).buffer(2.6))
@@ -141,12 +139,17 @@ def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float)
     half = wide / 2
     marks = [route.band(d - 0.06, d + 0.06) for d in (-2.2, 2.2)] if rng.random() < 0.4 else []
     marks += [shapely.box(x, 4, x + 0.12, 16) for x in np.arange(10, long - 10, 4.0)] if rng.random() < 0.4 else []
-    spots = shapely.union_all([p.buffer(rng.uniform(0.2, 1.5), quad_segs=3) for p in shapely.points(rng.uniform(0, (long, wide), (14, 2)))])
+    spots = shapely.union_all(
+        [p.buffer(rng.uniform(0.2, 1.5), quad_segs=3) for p in shapely.points(rng.uniform(0, (long, wide), (14, 2)))]
+    )
     hard = ground != "gravel"
     site.add(
         lay(
             [
-                Region(shapely.union_all(marks) if marks and hard else shapely.Polygon(), paint(site, bool(rng.random() < 0.5))),
+                Region(
+                    shapely.union_all(marks) if marks and hard else shapely.Polygon(),
+                    paint(site, bool(rng.random() < 0.5)),
+                ),
                 Region(cracks(rng, middle, -half, half, rng.uniform(0, 25) * hard) & area, _bitumen(site)),
                 Region(spots & area, _stain(site)),
                 Region(patches(rng, middle, -half, half, rng.uniform(0, 10)) & area, road_material(site)),
@@ -193,7 +196,9 @@ def _aisle_route(rng: np.random.Generator, length: float, aisle_y: FloatArray, d
     return route, float(rng.uniform(3, max(4, min(length, route.length_m - drive_m - 6))))
 
 
-def _trees_and_lamps(site: Site, rows: list[tuple[float, int]], starts: FloatArray, islands: list[shapely.Polygon]) -> None:
+def _trees_and_lamps(
+    site: Site, rows: list[tuple[float, int]], starts: FloatArray, islands: list[shapely.Polygon]
+) -> None:
     rng = site.rng
     planted = rng.random() < 0.7
     for island in islands:
@@ -201,7 +206,7 @@ def _trees_and_lamps(site: Site, rows: list[tuple[float, int]], starts: FloatArr
         if planted:
             plant_tree(site, x, y, KERB_M)
         elif rng.random() < 0.5:
-            site.put(site.from_stock("bush", 3, make_bush), x, y, z=KERB_M, radius_m=0.5)
+            plant_bush(site, x, y, KERB_M)
     post = make_lamp_post(rng, site.palette, float(rng.uniform(5, 9)))
     head = lamp_head_height(post)
     for y, side in rows[1::2]:
@@ -230,7 +235,8 @@ def _shop_and_border(
         if rng.random() < 0.6:
             border(site, ring, start, start + 7.5, 0.0, pick(rng, {"hedge": 0.6, "fence": 0.25, "wall": 0.15}), KERB_M)
         if rng.random() < 0.5:
-            plant_tree(site, *(ring.at(start + 4.0, -2.5)), KERB_M)
+            x, y = ring.at(start + 4.0, -2.5)
+            plant_tree(site, x, y, KERB_M)
     outside = shapely.difference(site.terrain.polygon.buffer(-3), area.buffer(7))
     for _ in range(8):
         x, y = rng.uniform(outside.bounds[:2], outside.bounds[2:])
@@ -251,9 +257,11 @@ def _row_of_works(site: Site, start: FloatArray, end: FloatArray, turn: float) -
         block = make_building(rng, site.palette, kind, width - 2.0)
         x, y = start + direction * (s + width / 2)
         y += float(np.cos(turn)) * rng.uniform(0, 4)
-        low, high = block.bounds
+        _, high = block.bounds
         half = width / 2 - 1.0
-        if rng.random() < 0.85 and site.is_free(footprint(x, y, turn, np.array([-half, 0.0]), np.array([half, high[1]]))):
+        if rng.random() < 0.85 and site.is_free(
+            footprint(x, y, turn, np.array([-half, 0.0]), np.array([half, high[1]]))
+        ):
             site.put(block, x, y, turn)
         s += width
 
@@ -276,18 +284,17 @@ def _fill_yard(site: Site, area: shapely.Polygon, things: int) -> None:
                 site.put(site.from_stock("container", 5, make_container), x, y, yaw, z=top, radius_m=0.0)
         elif what == "lorry":
             lorry = pick(rng, {"box truck": 0.5, "articulated truck": 0.5})
-            site.put(site.from_stock(lorry, 2, lambda r, m, k=lorry: make_vehicle(r, m, k)), x, y, yaw)
+            site.put(site.from_stock(lorry, 2, make_vehicle, lorry), x, y, yaw)
         elif what in ("pallets", "crates"):
             maker = make_pallet_stack if what == "pallets" else make_crate
             for k in range(int(rng.integers(1, 6))):
                 site.put(site.from_stock(what, 5, maker), x + 1.5 * k * np.cos(yaw), y + 1.5 * k * np.sin(yaw), yaw)
         elif what == "barrier":
             for k in range(int(rng.integers(2, 6))):
-                piece = site.from_stock("barrier", 1, lambda r, m: make_concrete_barrier(r, m, 3.0))
+                piece = site.from_stock("barrier", 1, make_concrete_barrier, 3.0)
                 site.put(piece, x + 3.1 * k * np.cos(yaw), y + 3.1 * k * np.sin(yaw), yaw)
         elif what == "car":
-            car = site.from_stock("parked", 4, lambda r, m: make_vehicle(r, m, pick(r, _CARS), parked=True))
-            site.put(car, x, y, yaw)
+            site.put(parked_car(site), x, y, yaw)
         elif what == "cones":
             for _ in range(5):
                 a, b = (x, y) + rng.normal(0, 2, 2)
@@ -300,7 +307,9 @@ def _fill_yard(site: Site, area: shapely.Polygon, things: int) -> None:
 def make_container(rng: np.random.Generator, palette: Palette) -> Mesh:
     """A freight container of 20 or 40 feet: corrugated walls between corner posts, doors towards +x."""
     coat = bright_paint(rng)
-    wall = palette.add(Material("container", "corrugated", coat.albedo, 2.5, lidar_reflectivity=coat.lidar_reflectivity))
+    wall = palette.add(
+        Material("container", "corrugated", coat.albedo, 2.5, lidar_reflectivity=coat.lidar_reflectivity)
+    )
     frame, steel = palette.add(coat), palette.add(GALVANISED)
     x, y, z = (3.03 if rng.random() < 0.5 else 6.1), 1.22, 2.6
     quads = Quads()
@@ -330,7 +339,9 @@ def _tank(rng: np.random.Generator, palette: Palette) -> Mesh:
 def _heap(rng: np.random.Generator, palette: Palette) -> Mesh:
     """Sand, gravel, or rubble."""
     material = palette.add(
-        Material("heap", str(rng.choice(["gravel", "soil"])), near(rng, (0.3, 0.26, 0.2), 0.35), lidar_reflectivity=0.35)
+        Material(
+            "heap", str(rng.choice(["gravel", "soil"])), near(rng, (0.3, 0.26, 0.2), 0.35), lidar_reflectivity=0.35
+        )
     )
     radius, height = float(rng.uniform(1.5, 4.0)), float(rng.uniform(0.8, 2.2))
     angle = np.linspace(0, 2 * np.pi, 25)
@@ -351,10 +362,9 @@ def _strollers(site: Site, traffic: Traffic, area: shapely.Polygon, count: int, 
         heading = rng.uniform(0, 2 * np.pi)
         path = Path.through(a + np.arange(0, 40.0)[:, None] * [np.cos(heading), np.sin(heading)])
         if rng.random() < 0.25:
-            site.put(site.from_stock("stander", 3, lambda r, m: make_pedestrian(r, m, False)), *a, heading, radius_m=0.4)
+            site.put(person(site, False), a[0], a[1], heading, radius_m=0.4)
         elif site.is_free(shapely.LineString(path.xy[:20]).buffer(0.4)):
-            mesh = site.from_stock("walker", 6, lambda r, m: make_pedestrian(r, m, True))
-            traffic.add(mesh, walk(path, 0.5, rng.uniform(0.7, 1.6), duration_s), sprung=False)
+            traffic.add(person(site, True), walk(path, 0.5, rng.uniform(0.7, 1.6), duration_s), sprung=False)
 
 
 def _bitumen(site: Site) -> int:
@@ -362,4 +372,6 @@ def _bitumen(site: Site) -> int:
 
 
 def _stain(site: Site) -> int:
-    return site.palette.add(Material("stain", "asphalt", near(site.rng, (0.06, 0.055, 0.05), 0.3), lidar_reflectivity=0.08))
+    return site.palette.add(
+        Material("stain", "asphalt", near(site.rng, (0.06, 0.055, 0.05), 0.3), lidar_reflectivity=0.08)
+    )
