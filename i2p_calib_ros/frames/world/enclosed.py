@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from i2p_calib_ros.frames.world.barriers import make_cone
 from i2p_calib_ros.frames.world.ground import Region, Terrain, lay, undulation, upright_band
 from i2p_calib_ros.frames.world.indoor_objects import (
     make_chair,
@@ -29,7 +30,7 @@ from i2p_calib_ros.frames.world.quads import Quads
 from i2p_calib_ros.frames.world.roads import Path, Road, Section, cracks, patches
 from i2p_calib_ros.frames.world.site_plan import Site
 from i2p_calib_ros.frames.world.stock import moving_vehicle, parked_car, person
-from i2p_calib_ros.frames.world.street_furniture import make_bin, make_cone
+from i2p_calib_ros.frames.world.street_furniture import make_bin
 from i2p_calib_ros.frames.world.stuff import DARK_STEEL, GALVANISED, PANE, Colour, bright_paint, near, pick
 from i2p_calib_ros.frames.world.traffic import Traffic, cruise, follow, ride, walk
 

@@ -7,32 +7,36 @@ from collections.abc import Callable
 import numpy as np
 import shapely
 
+from i2p_calib_ros.frames.world.barriers import (
+    make_bollard,
+    make_concrete_barrier,
+    make_cone,
+    make_guard_rail,
+    make_scaffold_barrier,
+)
+from i2p_calib_ros.frames.world.masts import (
+    lamp_head_height,
+    make_billboard,
+    make_gantry,
+    make_lamp_post,
+    make_traffic_light,
+    make_utility_pole,
+    make_wires,
+)
 from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, box
 from i2p_calib_ros.frames.world.quads import Quads
 from i2p_calib_ros.frames.world.roads import Road
 from i2p_calib_ros.frames.world.site_plan import Site
 from i2p_calib_ros.frames.world.street_furniture import (
-    lamp_head_height,
     make_bench,
     make_bicycle_stand,
-    make_billboard,
     make_bin,
-    make_bollard,
     make_bus_shelter,
     make_cabinet,
-    make_concrete_barrier,
-    make_cone,
-    make_gantry,
-    make_guard_rail,
     make_hydrant,
-    make_lamp_post,
     make_parking_meter,
     make_post_box,
-    make_scaffold_barrier,
-    make_traffic_light,
-    make_utility_pole,
-    make_wires,
 )
 from i2p_calib_ros.frames.world.stuff import CONCRETE, REFLECTOR, WHITE_PLASTIC, near, pick
 from i2p_calib_ros.frames.world.traffic_signs import make_sign

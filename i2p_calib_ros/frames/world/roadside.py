@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from i2p_calib_ros.frames.world.barriers import make_fence, make_wall
 from i2p_calib_ros.frames.world.buildings import make_building
 from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, grid_mesh
@@ -15,7 +16,6 @@ from i2p_calib_ros.frames.world.pavement import Surface, land_material
 from i2p_calib_ros.frames.world.roads import Path, Road
 from i2p_calib_ros.frames.world.site_plan import Site, footprint
 from i2p_calib_ros.frames.world.stock import parked_car, plant_bush, plant_tree
-from i2p_calib_ros.frames.world.street_furniture import make_fence, make_wall
 from i2p_calib_ros.frames.world.stuff import near, pick
 from i2p_calib_ros.frames.world.vegetation import make_hedge
 

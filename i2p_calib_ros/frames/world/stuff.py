@@ -143,3 +143,16 @@ def skin(rng: np.random.Generator) -> Material:
     return Material(
         "skin", "skin", (float(mixed[0]), float(mixed[1]), float(mixed[2])), lidar_reflectivity=0.5 - 0.1 * depth
     )
+
+
+def street_enamel(rng: np.random.Generator) -> Material:
+    """Paint of street furniture: mostly grey, green, black."""
+    colours: list[Colour] = [
+        (0.05, 0.055, 0.05),
+        (0.03, 0.08, 0.05),
+        (0.25, 0.26, 0.27),
+        (0.12, 0.12, 0.13),
+        (0.4, 0.03, 0.02),
+    ]
+    colour = near(rng, colours[int(rng.choice(5, p=[0.3, 0.2, 0.25, 0.2, 0.05]))])
+    return Material("street enamel", "paint", colour, gloss=0.03, lidar_reflectivity=float(rng.uniform(0.1, 0.5)))

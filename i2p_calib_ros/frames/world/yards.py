@@ -6,9 +6,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from i2p_calib_ros.frames.world.barriers import make_bollard, make_concrete_barrier, make_cone
 from i2p_calib_ros.frames.world.buildings import make_building
 from i2p_calib_ros.frames.world.ground import Region, Terrain, lay, undulation, upright_band
 from i2p_calib_ros.frames.world.indoor_objects import make_crate, make_forklift, make_pallet_stack
+from i2p_calib_ros.frames.world.masts import lamp_head_height, make_lamp_post
 from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, cylinder, grid_mesh
 from i2p_calib_ros.frames.world.pavement import land_material, paint, road_material, walkway_material
@@ -18,14 +20,7 @@ from i2p_calib_ros.frames.world.roads import Path, cracks, patches
 from i2p_calib_ros.frames.world.roadside import border, far_scenery, scatter_plants
 from i2p_calib_ros.frames.world.site_plan import Site, footprint
 from i2p_calib_ros.frames.world.stock import moving_vehicle, parked_car, person, plant_bush, plant_tree
-from i2p_calib_ros.frames.world.street_furniture import (
-    lamp_head_height,
-    make_bin,
-    make_bollard,
-    make_concrete_barrier,
-    make_cone,
-    make_lamp_post,
-)
+from i2p_calib_ros.frames.world.street_furniture import make_bin
 from i2p_calib_ros.frames.world.stuff import GALVANISED, bright_paint, near, pick
 from i2p_calib_ros.frames.world.traffic import Traffic, cruise, ride, walk
 from i2p_calib_ros.frames.world.traffic_signs import make_sign

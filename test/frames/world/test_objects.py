@@ -7,7 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from i2p_calib_ros.frames.world import indoor_objects, people, street_furniture, traffic_signs, vegetation, vehicles
+from i2p_calib_ros.frames.world import (
+    barriers,
+    indoor_objects,
+    masts,
+    people,
+    street_furniture,
+    traffic_signs,
+    vegetation,
+    vehicles,
+)
 from i2p_calib_ros.frames.world.materials import Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, face_normals
 from i2p_calib_ros.frames.world.motion import Trajectory
@@ -35,11 +44,11 @@ LONG = {
     make.__name__: _long(make, LENGTH_M)
     for make in (
         vegetation.make_hedge,
-        street_furniture.make_fence,
-        street_furniture.make_guard_rail,
-        street_furniture.make_concrete_barrier,
-        street_furniture.make_wall,
-        street_furniture.make_scaffold_barrier,
+        barriers.make_fence,
+        barriers.make_guard_rail,
+        barriers.make_concrete_barrier,
+        barriers.make_wall,
+        barriers.make_scaffold_barrier,
         indoor_objects.make_rack,
     )
 }
@@ -51,20 +60,20 @@ OTHERS: dict[str, Builder] = {
         vegetation.make_bush,
         vegetation.make_grass,
         vegetation.make_planter,
-        street_furniture.make_lamp_post,
-        street_furniture.make_traffic_light,
-        street_furniture.make_bollard,
+        masts.make_lamp_post,
+        masts.make_traffic_light,
+        barriers.make_bollard,
         street_furniture.make_bench,
         street_furniture.make_bin,
-        street_furniture.make_utility_pole,
+        masts.make_utility_pole,
         street_furniture.make_bus_shelter,
-        street_furniture.make_cone,
+        barriers.make_cone,
         street_furniture.make_hydrant,
         street_furniture.make_cabinet,
         street_furniture.make_parking_meter,
         street_furniture.make_post_box,
         street_furniture.make_bicycle_stand,
-        street_furniture.make_billboard,
+        masts.make_billboard,
         indoor_objects.make_pallet_stack,
         indoor_objects.make_column,
         indoor_objects.make_crate,
