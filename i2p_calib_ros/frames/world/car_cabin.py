@@ -96,11 +96,17 @@ def make_interior(palette: Palette, shape: CarShape) -> Mesh:
     pan = floor_z - shape.clearance - 0.03
     parts = [
         box((shape.length - 0.7, inner, pan), dark, (0.0, 0.0, shape.clearance + 0.03 + pan / 2)),
-        box((0.45, shape.width - 0.3, 0.25), trim, (shape.cowl_x - 0.35, 0.0, shape.belt_z - 0.13)),
+        box((0.4, shape.width - 0.5, 0.25), trim, (shape.cowl_x - 0.5, 0.0, shape.belt_z - 0.16)),
     ]
-    seats = [(shape.cowl_x - 1.25, 0.37), (shape.cowl_x - 1.25, -0.37)]
+    for axle_x in (shape.front_axle_x, shape.rear_axle_x):
+        breadth = 2 * shape.wheel_radius + 0.1
+        over = float(belt_line_z(shape, np.array([axle_x - breadth / 2, axle_x + breadth / 2])).min()) - 0.07
+        housing = min(2 * shape.wheel_radius + 0.07, over) - shape.clearance
+        parts.append(box((breadth, inner + 0.02, housing), dark, (axle_x, 0.0, shape.clearance + housing / 2)))
+    front_seat_x = _front_seat_x(shape)
+    seats = [(front_seat_x, 0.37), (front_seat_x, -0.37)]
     if not shape.open_bed and shape.panel_from >= 1.0 and shape.roof_rear_x < shape.cowl_x - 2.2:
-        seats += [(shape.cowl_x - 2.05, 0.0)]
+        seats += [(front_seat_x - 0.8, 0.0)]
     back = min(0.6, shape.height - 0.35 - floor_z)
     for x, y in seats:
         breadth = 0.5 if y else inner
@@ -112,7 +118,7 @@ def make_interior(palette: Palette, shape: CarShape) -> Mesh:
     if shape.open_bed:
         bed_from, bed_to = -shape.length / 2 + 0.1, shape.tail_x
         length, middle = bed_to - bed_from, (bed_from + bed_to) / 2
-        wall = shape.belt_z - floor_z - 0.1
+        wall = shape.tail_z - floor_z - 0.1
         parts.append(box((length, shape.width - 0.2, 0.05), dark, (middle, 0, floor_z + 0.08)))
         for y in (-shape.width / 2 + 0.15, shape.width / 2 - 0.15):
             parts.append(box((length, 0.1, wall), dark, (middle, y, floor_z + 0.1 + wall / 2)))
@@ -123,10 +129,14 @@ def make_interior(palette: Palette, shape: CarShape) -> Mesh:
 
 def make_driver(rng: np.random.Generator, palette: Palette, shape: CarShape) -> Mesh:
     """Head and shoulders behind the wheel."""
-    x, z = shape.cowl_x - 1.25, min(shape.clearance + 0.34, shape.belt_z - 0.25)
+    x, z = _front_seat_x(shape), min(shape.clearance + 0.34, shape.belt_z - 0.25)
     shirt = palette.add(cloth(rng))
     body = tube(
         [(x, 0.37, z + 0.15), (x - 0.12, 0.37, z + 0.4), (x - 0.16, 0.37, z + 0.62)], [0.15, 0.2, 0.08], shirt, 6
     )
     head = ellipsoid((0.1, 0.08, 0.12), palette.add(skin(rng)), (x - 0.13, 0.37, z + 0.76), 6)
     return Mesh.merge([body, head])
+
+
+def _front_seat_x(shape: CarShape) -> float:
+    return shape.cowl_x - min(1.25, shape.cowl_x - shape.tail_x - 0.75)

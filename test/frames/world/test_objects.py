@@ -17,6 +17,7 @@ from i2p_calib_ros.frames.world import (
     vegetation,
     vehicles,
 )
+from i2p_calib_ros.frames.world.car_shape import CAR_KINDS
 from i2p_calib_ros.frames.world.materials import Palette
 from i2p_calib_ros.frames.world.mesh import Mesh, face_normals
 from i2p_calib_ros.frames.world.motion import Trajectory
@@ -174,6 +175,26 @@ def test_one_sees_under_a_car_and_through_its_wheel_arch_but_not_through_its_doo
     tracer = _tracer(mesh, palette)
     assert tracer.trace(np.column_stack([x, np.full(5, -4.0), np.full(5, 0.6)]), across).hit.all()
     assert not tracer.trace(np.column_stack([x, np.full(5, -4.0), np.full(5, 0.12)]), across).hit.any()
+
+
+@pytest.mark.parametrize("kind", CAR_KINDS)
+def test_seats_and_driver_stay_inside_the_body(kind: str) -> None:
+    across = np.stack(np.meshgrid(np.linspace(-1, 1, 60), np.linspace(-1, 1, 60)), axis=-1).reshape(-1, 2)
+    for seed in SEEDS:
+        palette = Palette()
+        mesh = vehicles.make_vehicle(np.random.default_rng(seed), palette, kind)
+        tracer = _tracer(mesh, palette)
+        inside = [material.name in ("interior", "cloth", "skin") for material in palette.materials]
+        low, high = mesh.bounds
+        for axis, sign in ((0, 1), (0, -1), (1, 1), (1, -1), (2, -1)):
+            towards = np.zeros(3)
+            towards[axis] = sign
+            others = [i for i in range(3) if i != axis]
+            origins = np.tile((low + high) / 2 - towards * 10, (len(across), 1))
+            origins[:, others] += across * ((high - low) / 2)[others]
+            hits = tracer.trace(origins, np.tile(towards, (len(across), 1)))
+            sticking_out = np.array(inside)[hits.material[hits.hit]].mean()
+            assert sticking_out < 0.002, f"seed {seed}, seen along {towards}: {sticking_out:.4f}"
 
 
 @pytest.mark.parametrize("kind", ["broadleaf", "conifer", "bare", "palm"])
