@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2p_calib_ros.frames.world.light import Light
 from i2p_calib_ros.frames.world.place import Place
-from i2p_calib_ros.frames.world.textures import TextureAtlas
+from i2p_calib_ros.frames.world.textures import TextureAtlas, texture_atlas
 from i2p_calib_ros.frames.world.tracer import Hits, Tracer
 
 FloatArray = NDArray[np.floating]
@@ -28,6 +28,12 @@ SECOND_SIGHT = 0.55
 """Share of the sky that things in mirrors and behind panes are taken to see."""
 PANE_TINT = 0.55
 """Share of light that passes a pane."""
+PANE_THICKNESS_M = 0.01
+
+ROUGH = 0.85
+"""How much of the mirroring at a grazing angle real surfaces keep."""
+FAINTEST = 0.02
+"""Mirrored share below which nobody sees the mirror image."""
 
 WETTABLE = ("asphalt", "concrete", "paving", "cobbles", "tiles")
 WEATHERLESS = ("plain", "paint", "glass", "skin", "sign_stripes", "graffiti", "fabric", "carpet")
@@ -118,10 +124,17 @@ class Shader:
         mirrored = np.zeros_like(matt)
         rows = np.flatnonzero(hits.hit)
         gloss, mirror_normal = self._gloss(hits, rows)
-        shiny = np.flatnonzero((gloss > 0.005) | self._materials.transparent[hits.material[rows]])
+        cosine = np.clip(-np.einsum("ij,ij->i", mirror_normal, directions[rows]), 0.02, 1)
+        share = np.where(gloss > 0, gloss + (1 - gloss) * (1 - cosine) ** 5 * ROUGH, 0)  # Schlick 1994
+        shiny = np.flatnonzero((share > FAINTEST) | self._materials.transparent[hits.material[rows]])
         if shiny.size:
-            rows = rows[shiny]
-            self._mirror(matt, mirrored, hits, directions, rows, gloss[shiny], mirror_normal[shiny], sunlight[rows])
+            rows, share = rows[shiny], share[shiny]
+            outward = directions[rows] + 2 * cosine[shiny, None] * mirror_normal[shiny]
+            outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+            mirrored[rows] = self._mirrored(hits, rows, outward, share, sunlight[rows])
+            matt[rows] *= 1 - share[:, None]
+            panes = np.flatnonzero(self._materials.transparent[hits.material[rows]])
+            matt[rows[panes]] += PANE_TINT * (1 - share[panes, None]) * self._behind(hits, rows[panes], directions)
         clear = np.where(hits.hit, np.exp(-hits.distance_m / np.float32(self.light.haze_range_m)), 1)[:, None]
         return matt * clear + self.light.haze_rgb * (1 - clear), mirrored * clear
 
@@ -191,33 +204,17 @@ class Shader:
         normal[wet] = (0.0, 0.0, 1.0)
         return gloss, normal
 
-    def _mirror(
-        self,
-        matt: FloatArray,
-        mirrored: FloatArray,
-        hits: Hits,
-        directions: FloatArray,
-        rows: NDArray[np.int64],
-        gloss: FloatArray,
-        normal: FloatArray,
-        sunlight: FloatArray,
-    ) -> None:
-        """Put what hits `rows` mirror into `mirrored`, take it from `matt`, and add there what lies behind panes."""
-        towards = directions[rows]
-        cosine = np.clip(-np.einsum("ij,ij->i", normal, towards), 0.02, 1)
-        share = gloss + (1 - gloss) * (1 - cosine) ** 5 * np.float32(0.85)  # Schlick 1994, a little rough
-        outward = towards + 2 * cosine[:, None] * normal
-        outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-        mirrored[rows] = share[:, None] * self._second_sight(_lifted(hits, rows), outward)
-        glint = np.maximum(outward @ self.light.sun_direction, 0) ** GLINT_EXPONENT * GLINT_STRENGTH * share
-        mirrored[rows] += (glint * sunlight)[:, None] * self.light.sun_rgb
-        matt[rows] *= 1 - share[:, None]
+    def _mirrored(
+        self, hits: Hits, rows: NDArray[np.int64], outward: FloatArray, share: FloatArray, sunlight: FloatArray
+    ) -> FloatArray:
+        """What hits `rows` (m,) show of the place in directions `outward` (m, 3), and the glint of the sun (m, 3)."""
+        image = self._second_sight(_lifted(hits, rows), outward)
+        glint = np.maximum(outward @ self.light.sun_direction, 0) ** GLINT_EXPONENT * GLINT_STRENGTH * sunlight
+        return share[:, None] * (image + glint[:, None] * self.light.sun_rgb)
 
-        panes = np.flatnonzero(self._materials.transparent[hits.material[rows]])
-        if panes.size:
-            behind = hits.xyz[rows[panes]] + towards[panes] * 0.01
-            passed = PANE_TINT * (1 - share[panes, None])
-            matt[rows[panes]] += passed * self._second_sight(behind, towards[panes])
+    def _behind(self, hits: Hits, rows: NDArray[np.int64], directions: FloatArray) -> FloatArray:
+        """What lies behind the panes that rays `rows` (m,) met (m, 3)."""
+        return self._second_sight(hits.xyz[rows] + directions[rows] * PANE_THICKNESS_M, directions[rows])
 
     def _second_sight(self, origins: FloatArray, directions: FloatArray) -> FloatArray:
         """Radiance (n, 3) of what rays from surfaces meet, matt and without textures' detail."""
@@ -258,16 +255,11 @@ class Shader:
 
     @cached_property
     def _atlas(self) -> TextureAtlas:
-        return _atlas(self.place.texture_seed)
+        return texture_atlas(self.place.texture_seed)
 
     @cached_property
     def _materials(self) -> _MaterialTable:
         return _MaterialTable.of(self.place, self._atlas)
-
-
-@lru_cache(maxsize=4)
-def _atlas(seed: int) -> TextureAtlas:
-    return TextureAtlas(seed)
 
 
 @dataclass(frozen=True, eq=False)
