@@ -133,7 +133,7 @@ def _lower_body(rng: np.random.Generator, palette: Palette, shape: CarShape, pai
     material[lamp_rows, (facing > 0.3) & (aside > rng.uniform(0.45, 0.65))] = lamp
     tail = palette.add(TAIL_LAMP_ON if lit else TAIL_LAMP)
     tail_rows = slice(3, 6) if rng.random() < 0.5 else slice(4, 6)
-    material[tail_rows, (facing < -0.3) & (aside > rng.uniform(0.55, 0.75))] = tail
+    material[tail_rows, (facing < -0.3) & (aside > rng.uniform(0.62, 0.8))] = tail
     if rng.random() < 0.25:
         material[4, back & (aside < 0.55)] = black
     left = points[-1, : (points.shape[1] + 1) // 2]

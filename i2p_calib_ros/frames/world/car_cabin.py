@@ -27,7 +27,7 @@ def make_greenhouse(rng: np.random.Generator, palette: Palette, shape: CarShape,
     """Pillars, glass and roof: a grid around the car whose columns lean from the belt line to the roof."""
     side = np.sort(np.array([0.0, 0.03] + [p + s * _PILLAR for p in shape.pillars for s in (-0.5, 0.5)] + [0.93, 1.0]))
     bottom, top = _foot_and_roof_edge(shape, side)
-    foot_z = belt_line_z(shape, bottom[:, 0]) - 0.02
+    foot_z = belt_line_z(shape, bottom[:, 0]) - 0.05
     middle_x, reach = (shape.roof_front_x + shape.roof_rear_x) / 2, (shape.roof_front_x - shape.roof_rear_x) / 2
     arch = float(rng.uniform(0.01, 0.03) if shape.height > 1.9 else rng.uniform(0.04, 0.09))
     roof_z = shape.height - 0.06 - arch * ((top[:, 0] - middle_x) / reach) ** 2
@@ -106,7 +106,7 @@ def make_interior(palette: Palette, shape: CarShape) -> Mesh:
     front_seat_x = _front_seat_x(shape)
     seats = [(front_seat_x, 0.37), (front_seat_x, -0.37)]
     if not shape.open_bed and shape.panel_from >= 1.0 and shape.roof_rear_x < shape.cowl_x - 2.2:
-        seats += [(front_seat_x - 0.8, 0.0)]
+        seats += [(max(front_seat_x - 0.8, shape.tail_x + 0.65), 0.0)]
     back = min(0.6, shape.height - 0.35 - floor_z)
     for x, y in seats:
         breadth = 0.5 if y else inner

@@ -35,7 +35,7 @@ TAIL_LAMP_ON = Material(
     "plain",
     (0.5, 0.02, 0.02),
     gloss=0.1,
-    emission=(0.7, 0.02, 0.02),
+    emission=(0.35, 0.01, 0.01),
     lidar_reflectivity=0.5,
     retro=15.0,
 )
