@@ -231,6 +231,8 @@ def _facade_style(rng: np.random.Generator, palette: Palette, kind: str, spec: _
         rail=palette.add(DARK_STEEL if rng.random() < 0.5 else bright_paint(rng)),
         sign=palette.add(bright_paint(rng)),
         room=palette.add(Material("room", "plaster", room_colour, lidar_reflectivity=0.4)),
+        pipe=palette.add(GALVANISED if rng.random() < 0.6 else DARK_STEEL),
+        poster=palette.add(Material("poster", "graffiti", near(rng, (0.45, 0.43, 0.4), 0.4), lidar_reflectivity=0.5)),
         blinds=blinds,
         bay_m=float(rng.uniform(*spec.bay_m)),
         storey_m=storey,
@@ -246,6 +248,7 @@ def _facade_style(rng: np.random.Generator, palette: Palette, kind: str, spec: _
         balcony_share=float(rng.uniform(0.1, 0.6)) if kind == "apartments" and rng.random() < 0.7 else 0.0,
         blank_share=0.0 if glazed else float(rng.uniform(0.0, 0.1)),
         shutter_share=float(rng.uniform(0.5, 1.0)) if kind in ("house", "old town") and rng.random() < 0.35 else 0.0,
+        cooler_share=float(rng.uniform(0.05, 0.3)) if rng.random() < 0.3 else 0.0,
         ground_floor=ground,
         far=far,
     )  # fmt: skip

@@ -27,9 +27,9 @@ class FacadeStyle:
     """Materials (indices of the place's palette) and proportions of one building's facades, metres.
 
     window_share: width of a window in its bay; sill_m and head_m: heights of the opening in its storey; panes: columns
-    and rows of the glazing; surround_m: width of a moulding, 0 none; balcony_share, blank_share, shutter_share:
-    chances. ground_floor: homes | shops | glazed | gates. far: nobody will come near, so that `glass` should be opaque
-    and nothing lies behind it.
+    and rows of the glazing; surround_m: width of a moulding, 0 none; balcony_share, blank_share, shutter_share,
+    cooler_share (air conditioners): chances; ground_floor: homes | shops | glazed | gates; far: nobody will come
+    near, so that `glass` should be opaque and nothing lies behind it.
     """
 
     wall: int
@@ -41,6 +41,8 @@ class FacadeStyle:
     rail: int
     sign: int
     room: int
+    pipe: int
+    poster: int
     blinds: tuple[int, ...]
     bay_m: float = 3.0
     storey_m: float = 3.0
@@ -56,6 +58,7 @@ class FacadeStyle:
     balcony_share: float = 0.0
     blank_share: float = 0.03
     shutter_share: float = 0.0
+    cooler_share: float = 0.0
     ground_floor: str = "homes"
     far: bool = False
 
@@ -99,6 +102,7 @@ def make_facade(rng: np.random.Generator, style: FacadeStyle, width_m: float, st
         _doors(quads, style, bays)
         _shop_fronts(quads, rng, style, bays, width_m)
         _balconies(quads, rng, style, bays)
+        _fixtures(quads, rng, style, bays, width_m)
     return quads.mesh()
 
 
@@ -254,6 +258,26 @@ def _shop_fronts(quads: Quads, rng: np.random.Generator, style: FacadeStyle, bay
     slope = [(a, 0 * a - reach, z - 0.45), (b, 0 * b - reach, z - 0.45), (b, 0 * b, z), (a, 0 * a, z)]
     quads.add(np.stack([np.stack(p, axis=-1) for p in slope], axis=1), style.sign)
     quads.front(a, b, z - 0.62, z - 0.45, -reach, style.sign)
+
+
+def _fixtures(quads: Quads, rng: np.random.Generator, style: FacadeStyle, bays: _Bays, width_m: float) -> None:
+    """Rainwater pipes, air conditioners, wall lamps, posters and scrawls."""
+    if style.far:
+        return
+    top = float(bays.top.max())
+    pipes = np.array([0.15, width_m - 0.25])[rng.random(2) < 0.6]
+    quads.block(pipes, pipes + 0.1, -0.13, -0.02, 0.0, top, style.pipe)
+    x0, x1, z0, _ = bays.of("window")
+    cooled = rng.random(x0.size) < style.cooler_share
+    middle, sill = (x0[cooled] + x1[cooled]) / 2, z0[cooled]
+    quads.block(middle - 0.4, middle + 0.4, -0.38, -0.02, sill - 0.75, sill - 0.15, style.frame)
+    quads.front(middle - 0.3, middle + 0.1, sill - 0.7, sill - 0.2, -0.39, style.pipe)
+    piers = bays.right[(bays.storey == 0) & (rng.random(len(bays.right)) < 0.25)]
+    quads.block(piers - 0.1, piers + 0.1, -0.2, 0.0, 2.2, 2.5, style.pipe)
+    for _ in range(int(rng.integers(0, 4))):
+        x, wide, high = rng.uniform(0, max(0.1, width_m - 2.5)), rng.uniform(0.4, 2.4), rng.uniform(0.4, 1.2)
+        z = rng.uniform(0.3, 1.3)
+        quads.front(x, min(x + wide, width_m), z, z + high, -0.006, style.poster)
 
 
 def _balconies(quads: Quads, rng: np.random.Generator, style: FacadeStyle, bays: _Bays) -> None:

@@ -102,6 +102,21 @@ def undulation(
     return height
 
 
+def blotches(rng: np.random.Generator, bounds: ArrayLike, count: int, size_m: tuple[float, float]) -> shapely.Geometry:
+    """Irregular spots anywhere within bounds (x_min, y_min, x_max, y_max): bare soil, dry grass, stains."""
+    low, high = np.asarray(bounds, dtype=np.float64).reshape(2, 2)
+    angle = np.arange(12) * 2 * np.pi / 12
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    spots = []
+    for centre in rng.uniform(low, high, (count, 2)):
+        stretch = rng.uniform(*size_m) * np.array([1.0, rng.uniform(0.3, 1.0)]) / 2
+        turn = rng.uniform(0, np.pi)
+        c, s = np.cos(turn), np.sin(turn)
+        rim = circle * stretch * rng.uniform(0.7, 1.3, (12, 1))
+        spots.append(shapely.Polygon(rim @ np.array([[c, s], [-s, c]]) + centre))
+    return shapely.union_all(spots) if spots else shapely.Polygon()
+
+
 @dataclass(frozen=True, eq=False)
 class Region:
     """A flat area: a shapely polygon or several, its material, its height over the terrain, and texture coordinates.
@@ -191,7 +206,9 @@ def _triangles(area: shapely.Geometry, terrain: Terrain) -> FloatArray:
 
 def _constrained_triangles(areas: NDArray[np.object_]) -> FloatArray:
     polygons = shapely.get_parts(areas)
-    polygons = polygons[(shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON) & (shapely.area(polygons) > SLIVER_M2)]
+    polygons = polygons[
+        (shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON) & (shapely.area(polygons) > SLIVER_M2)
+    ]
     if not len(polygons):
         return np.zeros((0, 3, 2))
     faces = shapely.get_parts(shapely.constrained_delaunay_triangles(polygons))

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from i2p_calib_ros.frames.world.ground import Region, lay, upright_band
+from i2p_calib_ros.frames.world.ground import Region, blotches, lay, upright_band
 from i2p_calib_ros.frames.world.materials import Material
 from i2p_calib_ros.frames.world.roads import Road, cracks, manholes, patches
 from i2p_calib_ros.frames.world.site_plan import Site
@@ -87,6 +87,10 @@ def lay_surface(site: Site, surface: Surface) -> None:
     regions += [Region(area, material, section.kerb_m) for area, material in surface.beside]
     if not section.kerb_m:  # a ragged strip of gravel between asphalt and grass
         regions.append(Region(open_road.buffer(rng.uniform(0.4, 1.2)), land_material(site, "gravel")))
+    bounds = surface.reserve.buffer(15.0).bounds
+    for other in ("soil", "dry grass", surface.land):
+        spots = blotches(rng, bounds, int(rng.integers(0, 60)), (0.6, 7.0))
+        regions.append(Region(spots, land_material(site, other), section.kerb_m))
     regions.append(Region(site.terrain.polygon, land_material(site, surface.land), section.kerb_m))
     site.add(lay(regions, site.terrain))
     if section.kerb_m:

@@ -17,7 +17,7 @@ from i2p_calib_ros.frames.world.roads import Path, Road
 from i2p_calib_ros.frames.world.site_plan import Site, footprint
 from i2p_calib_ros.frames.world.stock import parked_car, plant_bush, plant_tree
 from i2p_calib_ros.frames.world.stuff import near, pick
-from i2p_calib_ros.frames.world.vegetation import make_hedge
+from i2p_calib_ros.frames.world.vegetation import make_grass, make_hedge
 
 FloatArray = NDArray[np.float64]
 
@@ -178,6 +178,65 @@ def border(site: Site, path: Path, start_m: float, end_m: float, offset_m: float
         mesh = site.from_stock(f"{style} {size} {sort}", 1, maker, size)
         (x, y), d = (p + q) / 2, q - p
         site.put(mesh, x, y, float(np.arctan2(d[1], d[0])), z, radius_m=0.3)
+
+
+def green_side(
+    site: Site, road: Road, side: int, keep_clear: shapely.Geometry, ego_line: shapely.Geometry, dense: float
+) -> None:
+    """A park, a wood or wild land along one side: an edge of hedge, fence or wall, then trees and undergrowth."""
+    rng, path = site.rng, road.path
+    edge = abs(road.kerb_offset(side)) + max(road.section.outer_m, 2.5)
+    if rng.random() < 0.5 and road.section.outer_m:
+        style = pick(rng, {"hedge": 0.4, "fence": 0.35, "wall": 0.25})
+        s = float(rng.uniform(0, 15))
+        while s < path.length_m - 6:
+            end = min(s + rng.uniform(12, 60), path.length_m)
+            border(site, path, s, end, side * (edge + 0.3), style, road.section.kerb_m)
+            s = end + rng.uniform(2, 12)
+    deep = float(rng.uniform(8, 28))
+    area = path.length_m * deep
+    for kind, per_100_m2 in (("tree", 0.9), ("bush", 1.3)):
+        for _ in range(rng.poisson(area / 100 * per_100_m2 * dense)):
+            s, out = rng.uniform(0, path.length_m), edge + 1.0 + deep * rng.random() ** 1.5
+            x, y = path.at(s, side * out)
+            here = shapely.Point(x, y)
+            if shapely.intersects(keep_clear, here.buffer(1.5)):
+                continue
+            far = bool(shapely.distance(ego_line, here) > 18.0)
+            if kind == "tree":
+                plant_tree(site, x, y, road.section.kerb_m, far=far)
+            else:
+                plant_bush(site, x, y, road.section.kerb_m, far=far)
+
+
+def grow_verge(site: Site, road: Road, start_m: float, end_m: float, tufts: int, keep_clear: shapely.Geometry) -> None:
+    """Long grass and weeds along both edges of a road without pavements."""
+    rng = site.rng
+    for _ in range(tufts):
+        side = int(rng.choice([-1, 1]))
+        offset = side * (abs(road.kerb_offset(side)) + 0.9 + rng.exponential(1.5))
+        x, y = road.path.at(rng.uniform(start_m, end_m), offset)
+        if not shapely.intersects(keep_clear, shapely.Point(x, y).buffer(0.6)):
+            tuft = site.from_stock("grass", 5, make_grass)
+            site.put(tuft, x, y, rng.uniform(0, 6), scale=rng.uniform(0.6, 1.8), radius_m=0.0)
+
+
+def lay_fields(site: Site, surface: Surface, road: Road) -> None:
+    """Fields of different crops beside a country road, some with a hedge or a fence between them."""
+    rng, path = site.rng, road.path
+    for side in (-1, 1):
+        s, near_m = 0.0, abs(road.kerb_offset(side)) + float(rng.uniform(3, 9))
+        while s < path.length_m - 30:
+            end = min(s + rng.uniform(50, 180), path.length_m)
+            limits = side * near_m, side * (near_m + 90.0)
+            field = path.band(min(limits), max(limits), s, end - 1.5)
+            surface.beside.append(
+                (field, land_material(site, str(rng.choice(["grass", "grass", "dry grass", "soil"]))))
+            )
+            if rng.random() < 0.4:
+                style = pick(rng, {"hedge": 0.15, "fence": 0.85})
+                border(site, path, s, end, side * (near_m - 0.8), style, 0.0)
+            s = end
 
 
 def park(site: Site, path: Path, s_m: float, offset_m: float, yaw_rad: float, z: float = 0.0) -> bool:

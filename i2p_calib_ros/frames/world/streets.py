@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +31,9 @@ from i2p_calib_ros.frames.world.roadside import (
     Frontage,
     build_up,
     far_scenery,
+    green_side,
+    grow_verge,
+    lay_fields,
     park_along,
     plant_row,
     scatter_plants,
@@ -59,8 +63,9 @@ class StreetPlan:
     margin_m: land beside it; crossings: side roads (distance from the start of the drive, angle in degrees, whether
     they cross (0) or only join from the right (-1) or left (1)); lane: of the drive, counted from the middle; turn:
     where the drive goes at the first crossing; stop_s: until when it waits there; parked: share of kerb with cars;
-    avenue_m: distance of trees, 0 none; woods, people, cyclists: numbers; lamps_m, clutter_m: distances, 0 none;
-    works, billboards: chances; land: see pavement.land_material; scenery: town | country.
+    avenue_m: distance of trees, 0 none; green: how dense woods or parks are along the right and the left side;
+    banks_m: how far the land rises beyond them; woods, people, cyclists: numbers; lamps_m, clutter_m: distances, 0
+    none; works, billboards: chances; land: see pavement.land_material; scenery: town | country.
     """
 
     section: Section
@@ -79,6 +84,8 @@ class StreetPlan:
     parked: float = 0.0
     avenue_m: float = 0.0
     woods: int = 0
+    green: tuple[float, float] = (0.0, 0.0)
+    banks_m: tuple[float, float] = (0.0, 0.0)
     people: int = 0
     cyclists: int = 0
     headway_m: float = 40.0
@@ -101,7 +108,7 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     sides = [_side_road(rng, main, plan, *crossing) for crossing in plan.crossings]
     surface = Surface([main, *sides], land=plan.land, wear=plan.wear)
     bounds = np.array(surface.reserve.bounds) + plan.margin_m * np.array([-1, -1, 1, 1])
-    terrain = Terrain.sampled(undulation(rng, plan.slope), bounds, plan.tile_m)
+    terrain = Terrain.sampled(_relief(rng, main, plan), bounds, plan.tile_m)
     site = Site(rng, terrain)
 
     route = _route(main, sides, plan)
@@ -116,7 +123,7 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     site.take(ego_line.buffer(1.25))
     for road in surface.roads:
         for side, frontage in zip((-1, 1), plan.frontages):
-            if frontage.kinds:
+            if frontage.kinds and not (road is main and plan.green[max(side, 0)]):
                 build_up(site, surface, road, side, frontage, ego_line)
     _fit_out(site, surface, plan)
     _plant(site, surface, plan, ego_line)
@@ -128,6 +135,25 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     _drive_lanes(site, traffic, main, sides, plan, drive, duration_s)
     _people(site, traffic, main, plan, duration_s)
     return site.finish(kind, traffic.actors, ego)
+
+
+def _relief(rng: np.random.Generator, main: Road, plan: StreetPlan) -> Callable[[FloatArray], FloatArray]:
+    """Heights of the land: waves, and banks beside the road."""
+    waves = undulation(rng, plan.slope)
+    if not any(plan.banks_m):
+        return waves
+    foot = main.section.right_m + 4.0, main.section.left_m + 4.0
+    wide = float(rng.uniform(5, 14))
+
+    def height(xy: FloatArray) -> FloatArray:
+        offset = main.path.project(xy)[..., 1]
+        rise = np.zeros(offset.shape)
+        for sign, start, bank in zip((-1, 1), foot, plan.banks_m):
+            share = np.clip((sign * offset - start) / wide, 0, 1)
+            rise += bank * share**2 * (3 - 2 * share)
+        return waves(xy) + rise
+
+    return height
 
 
 def _side_road(
@@ -250,6 +276,15 @@ def _rails(site: Site, main: Road, plan: StreetPlan) -> None:
 
 
 def _plant(site: Site, surface: Surface, plan: StreetPlan, ego_line: shapely.Geometry) -> None:
+    main = surface.roads[0]
+    clear = shapely.union_all([road.reserve for road in surface.roads[1:]]) | surface.carriageway.buffer(1.5)
+    for side, dense in zip((-1, 1), plan.green):
+        if dense:
+            green_side(site, main, side, clear, ego_line, dense)
+    if plan.scenery == "country" and not plan.section.kerb_m:
+        lay_fields(site, surface, main)
+        reach = (max(0.0, BEHIND_M - 30.0), min(main.path.length_m, BEHIND_M + ego_line.length + 60.0))
+        grow_verge(site, main, *reach, int(site.rng.integers(50, 350)), surface.carriageway)
     for road in surface.roads:
         if plan.avenue_m and road.section.outer_m > 1.5:
             for side in (-1, 1):
@@ -383,6 +418,20 @@ def _city_frontage(rng: np.random.Generator) -> Frontage:
     return Frontage(kinds, (low, low * 2.2), (0.0, 0.6), gap=rng.uniform(0.03, 0.3), terraced=0.85)
 
 
+def _green_sides(rng: np.random.Generator, chance: float) -> tuple[float, float]:
+    dense = float(rng.uniform(0.4, 1.6)) if rng.random() < chance else 0.0
+    return (dense, 0.0) if rng.random() < 0.5 else (0.0, dense)
+
+
+def _wood(rng: np.random.Generator) -> float:
+    return float(rng.uniform(0.3, 2.0)) if rng.random() < 0.5 else 0.0
+
+
+def _banks(rng: np.random.Generator) -> tuple[float, float]:
+    heights = rng.uniform(-3, 5, 2) * (rng.random(2) < 0.4)
+    return float(heights[0]), float(heights[1])
+
+
 def _city_street(rng: np.random.Generator) -> StreetPlan:
     section = _city_section(rng)
     own = int(rng.integers(section.lanes_ahead))
@@ -407,6 +456,8 @@ def _city_street(rng: np.random.Generator) -> StreetPlan:
         poles=bool(rng.random() < 0.2),
         works=0.1,
         billboards=0.15,
+        woods=int(rng.integers(5, 40)),
+        green=_green_sides(rng, 0.3),
         people=int(rng.integers(2, 18)),
         cyclists=int(rng.integers(0, 4)),
         headway_m=float(rng.uniform(8, 60)),
@@ -438,6 +489,8 @@ def _junction(rng: np.random.Generator) -> StreetPlan:
         signals=bool(rng.random() < 0.75),
         works=0.1,
         billboards=0.15,
+        woods=int(rng.integers(5, 30)),
+        green=_green_sides(rng, 0.15),
         people=int(rng.integers(4, 20)),
         cyclists=int(rng.integers(0, 3)),
         headway_m=float(rng.uniform(8, 40)),
@@ -482,6 +535,7 @@ def _suburb(rng: np.random.Generator) -> StreetPlan:
         parked=float(rng.uniform(0.0, 0.5)),
         avenue_m=float(rng.choice([0.0, 10.0, 15.0])),
         woods=int(rng.integers(10, 50)),
+        green=_green_sides(rng, 0.25),
         lamps_m=float(rng.choice([0.0, 32.0, 45.0])),
         clutter_m=float(rng.uniform(12, 40)),
         poles=bool(rng.random() < 0.35),
@@ -519,7 +573,9 @@ def _rural(rng: np.random.Generator) -> StreetPlan:
         if rng.random() < 0.4
         else (),
         side_section=Section(lane_m=2.4, pavement_m=0.0, kerb_m=0.0, centre="none"),
-        woods=int(rng.integers(30, 120)),
+        woods=int(rng.integers(30, 100)),
+        green=(_wood(rng), _wood(rng)),
+        banks_m=_banks(rng),
         poles=bool(rng.random() < 0.4),
         cyclists=int(rng.integers(0, 2)),
         headway_m=90.0,
@@ -555,7 +611,9 @@ def _highway(rng: np.random.Generator) -> StreetPlan:
         ahead_m=320.0,
         margin_m=60.0,
         tile_m=5.0,
-        woods=int(rng.integers(20, 90)),
+        woods=int(rng.integers(20, 60)),
+        green=(_wood(rng), _wood(rng)),
+        banks_m=_banks(rng),
         lamps_m=float(rng.choice([0.0, 0.0, 45.0])),
         billboards=0.2,
         headway_m=float(rng.uniform(15, 60)),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from i2p_calib_ros.frames.world.barriers import make_bollard, make_concrete_barrier, make_cone
 from i2p_calib_ros.frames.world.buildings import make_building
-from i2p_calib_ros.frames.world.ground import Region, Terrain, lay, undulation, upright_band
+from i2p_calib_ros.frames.world.ground import Region, Terrain, blotches, lay, undulation, upright_band
 from i2p_calib_ros.frames.world.indoor_objects import make_crate, make_forklift, make_pallet_stack
 from i2p_calib_ros.frames.world.masts import lamp_head_height, make_lamp_post
 from i2p_calib_ros.frames.world.materials import Material, Palette
@@ -134,9 +134,7 @@ def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float)
     half = wide / 2
     marks = [route.band(d - 0.06, d + 0.06) for d in (-2.2, 2.2)] if rng.random() < 0.4 else []
     marks += [shapely.box(x, 4, x + 0.12, 16) for x in np.arange(10, long - 10, 4.0)] if rng.random() < 0.4 else []
-    spots = shapely.union_all(
-        [p.buffer(rng.uniform(0.2, 1.5), quad_segs=3) for p in shapely.points(rng.uniform(0, (long, wide), (14, 2)))]
-    )
+    spots = blotches(rng, area.bounds, int(rng.integers(5, 40)), (0.4, 5.0))
     hard = ground != "gravel"
     site.add(
         lay(
@@ -163,7 +161,7 @@ def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float)
             site.put(block, x, wide / 2, turn)
         fence = Path.through(np.column_stack([np.full(50, x + 1.0), np.linspace(0, wide, 50)]))
         border(site, fence, 0.0, wide, 0.0, "fence", 0.0)
-    _fill_yard(site, area, int(rng.integers(12, 45)))
+    _fill_yard(site, area, int(area.area * rng.uniform(0.003, 0.012)))
     outside = shapely.difference(terrain.polygon.buffer(-3), area.buffer(4))
     scatter_plants(site, outside, int(rng.integers(0, 25)), 10, ego_line)
     far_scenery(site, "town", "grass")
