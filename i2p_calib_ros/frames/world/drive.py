@@ -27,6 +27,9 @@ FloatArray = NDArray[np.float64]
 _LEAD_IN_S = 0.2
 """The world starts this much earlier than the first image, so that the first sweep sees it move."""
 
+_ROBOT_PACE_MPS = 4.0
+"""Ways that are taken slower than this are those of small robots."""
+
 _PLACE, _RIG, _LIGHT, _FRAMES = range(4)
 """Streams of randomness of one drive: what draws more numbers in one does not change the others."""
 
@@ -99,7 +102,7 @@ class SyntheticDrive:
         self._frames = frames
         duration_s = frames / rate_hz + 2 * _LEAD_IN_S
         self.place = make_place(self._stream(_PLACE), kind, duration_s) if place is None else place
-        self.rig = random_rig(self._stream(_RIG), self.place.indoor, size) if rig is None else rig
+        self.rig = random_rig(self._stream(_RIG), _slow(self.place), size) if rig is None else rig
         self.decalibration = decalibration
         self.sector_deg = sector_deg
         self.camera = self.rig.camera
@@ -188,6 +191,12 @@ class SyntheticDrive:
 
     def _stream(self, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, purpose])
+
+
+def _slow(place: Place) -> bool:
+    steps_m = np.linalg.norm(np.diff(place.ego.xyz, axis=0), axis=1)
+    speeds_mps = steps_m / np.maximum(np.diff(place.ego.times_s), 1e-6)
+    return bool(speeds_mps.max(initial=0.0) < _ROBOT_PACE_MPS)
 
 
 def _stamp_ns(time_s: float) -> int:

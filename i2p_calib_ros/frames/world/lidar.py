@@ -13,6 +13,7 @@ from i2p_calib_ros.frames.world.materials import Material
 from i2p_calib_ros.frames.world.motion import Trajectory
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.shading import WETTABLE
+from i2p_calib_ros.frames.world.textures import TEXTURES, texture_atlas
 from i2p_calib_ros.frames.world.tracer import NOTHING_M, Hits, Tracer
 from i2p_calib_ros.geometry import se3
 
@@ -31,6 +32,9 @@ _GLOSSY = 0.04
 
 _REACH_SCATTER = 0.15
 """Relative standard deviation of the range up to which a pulse is seen: speckle and noise of the receiver."""
+
+_FOOTPRINT_RAD = 0.003
+"""Angle over which the texture of a surface is averaged in an echo."""
 
 _PULSE_M = 1.2
 """Two echoes nearer to each other than this melt into one: about 8 ns of light."""
@@ -195,7 +199,7 @@ def _echoes(
     rng: np.random.Generator,
 ) -> _Echo:
     """Trace, and go on behind glass that is not met head-on."""
-    table = _MaterialTable.of(place.materials)
+    table, atlas = _MaterialTable.of(place.materials), texture_atlas(place.texture_seed)
     n = len(directions)
     echo = _Echo(np.full(n, NOTHING_M, dtype=np.float32), *(np.zeros(n, dtype=np.float32) for _ in range(4)))
     rows = np.arange(n)
@@ -211,7 +215,10 @@ def _echoes(
         wet = weather.wetness * (table.wettable[material] & (hits.normal[answered, 2] > 0.9))
         gloss = np.maximum(table.gloss[material], wet)
         echo.range_m[target] = passed_m[target] + hits.distance_m[answered]
-        echo.reflectivity[target] = table.reflectivity[material] * (1 - 0.5 * wet)
+        width_tiles = echo.range_m[target] * _FOOTPRINT_RAD / table.tile_m[material]
+        uv_tiles = hits.uv[answered] / table.tile_m[material, None]
+        pattern = atlas.sample(table.texture[material], uv_tiles, np.zeros_like(uv_tiles), width_tiles).mean(axis=1)
+        echo.reflectivity[target] = table.reflectivity[material] * pattern * (1 - 0.5 * wet)
         # Corner cubes and glass beads send light back up to some 50 deg off their normal.
         echo.retro[target] = table.retro[material] * (cosine > 0.6)
         echo.cosine[target] = cosine
@@ -230,15 +237,20 @@ class _MaterialTable:
     reflectivity: Float32Array
     retro: Float32Array
     gloss: Float32Array
+    texture: NDArray[np.int32]
+    tile_m: Float32Array
     transparent: BoolArray
     wettable: BoolArray
 
     @classmethod
     def of(cls, materials: Sequence[Material]) -> _MaterialTable:
+        names = list(TEXTURES)
         return cls(
             np.array([m.lidar_reflectivity for m in materials], dtype=np.float32),
             np.array([m.retro for m in materials], dtype=np.float32),
             np.array([min(m.gloss / _GLOSSY, 1.0) for m in materials], dtype=np.float32),
+            np.array([names.index(m.texture) for m in materials], dtype=np.int32),
+            np.array([m.tile_m for m in materials], dtype=np.float32),
             np.array([m.transparent for m in materials]),
             np.array([m.texture in WETTABLE for m in materials]),
         )

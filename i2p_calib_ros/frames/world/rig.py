@@ -99,9 +99,9 @@ class Rig:
         return free
 
 
-def random_rig(rng: np.random.Generator, indoor: bool = False, size: tuple[int, int] | None = None) -> Rig:
-    """A rig as one may meet it. `indoor`: on a small robot; `size`: width and height of the images, else random."""
-    kind = "robot" if indoor else str(rng.choice(list(VEHICLES), p=[0.5, 0.2, 0.2, 0.1]))
+def random_rig(rng: np.random.Generator, slow: bool = False, size: tuple[int, int] | None = None) -> Rig:
+    """A rig as one may meet it. `slow`: on a small robot; `size`: width and height of the images, else random."""
+    kind = "robot" if slow else str(rng.choice(list(VEHICLES), p=[0.5, 0.2, 0.2, 0.1]))
     vehicle = VEHICLES[kind]
     roof_m = rng.uniform(*vehicle.roof_m)
     heading_deg = _camera_heading_deg(rng)
