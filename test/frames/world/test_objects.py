@@ -87,7 +87,7 @@ OTHERS: dict[str, Builder] = {
     )
 }
 ALL = {**VEHICLES, **TREES, **SIGNS, **LONG, **OTHERS}
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3)
 
 
 @pytest.mark.parametrize("name", ALL)
