@@ -150,7 +150,7 @@ class _View:
         rotation = T_world_camera[:3, :3].T.astype(np.float32)
         self.directions = rays.directions.reshape(-1, 3).astype(np.float32) @ rotation
         self._along = tuple(a.reshape(-1, 3).astype(np.float32) @ rotation for a in (rays.along_u, rays.along_v))
-        self.pixel_rad = np.sqrt(np.prod([np.linalg.norm(a, axis=1) for a in self._along], axis=0))
+        self.pixel_rad = rays.span_rad.ravel().astype(np.float32)
         self.centre = tracer.trace(T_world_camera[:3, 3], self.directions, time_s)
 
     def directions_at(self, pixels: IntArray, offsets_px: NDArray[np.float64]) -> FloatArray:

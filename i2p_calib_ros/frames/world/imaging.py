@@ -16,6 +16,9 @@ DAYLIGHT = 0.12
 BRIGHTEST = 4.0
 """Light, of white, that a pixel can hold; more would make halos of the blur alone."""
 
+TONES = 2**15
+"""Steps of the tone curve's table."""
+
 
 @dataclass(frozen=True)
 class Imaging:
@@ -103,10 +106,12 @@ def _automatic_exposure(radiance: FloatArray) -> float:
 
 def _tone(light: FloatArray, contrast: float) -> FloatArray:
     """Encoded values 0..1: the curve of sRGB with a soft shoulder, steeper or flatter around the middle."""
-    light = np.maximum(light, 0.0)
-    shoulder = np.where(light > 0.7, 0.7 + 0.3 * (1 - np.exp(-(light - 0.7) / 0.3)), light)
+    level = np.linspace(0, BRIGHTEST, TONES)
+    shoulder = np.where(level > 0.7, 0.7 + 0.3 * (1 - np.exp(-(level - 0.7) / 0.3)), level)
     encoded = np.where(shoulder < 0.0031308, 12.92 * shoulder, 1.055 * shoulder ** (1 / 2.4) - 0.055)
-    return (encoded + (contrast - 1) * (encoded - 0.46) * 4 * encoded * (1 - encoded)).astype(np.float32)
+    curve = (encoded + (contrast - 1) * (encoded - 0.46) * 4 * encoded * (1 - encoded)).astype(np.float32)
+    index = np.clip(light * ((TONES - 1) / BRIGHTEST) + 0.5, 0, TONES - 1).astype(np.int32)
+    return curve[index]
 
 
 def _compress(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,18 @@ ITERATIONS = 25
 class PixelRays:
     """Unit directions (h, w, 3) through the pixel centres, in the camera optical frame, and which exist (h, w).
 
-    along_u, along_v (h, w, 3): change of the direction over one pixel to the right and downwards.
+    along_u, along_v (h, w, 3): change of the direction over one pixel to the right and downwards; span_rad (h, w):
+    angle that a pixel covers.
     """
 
     directions: FloatArray
     valid: NDArray[np.bool_]
     along_u: FloatArray
     along_v: FloatArray
+
+    @cached_property
+    def span_rad(self) -> FloatArray:
+        return np.sqrt(np.linalg.norm(self.along_u, axis=-1) * np.linalg.norm(self.along_v, axis=-1))
 
 
 @lru_cache(maxsize=8)
