@@ -66,7 +66,9 @@ def test_no_camera_info(active: Any, observer: Any, start_rig: Callable[..., Any
 
 
 def test_camera_info_that_came_once_latched(active: Any, observer: Any, start_rig: Callable[..., Any]) -> None:
+    observer.transition("deactivate")
     start_rig(latched=True)
+    observer.transition("activate")
 
     observer.recovered()
 
