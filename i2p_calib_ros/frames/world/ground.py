@@ -16,8 +16,8 @@ UvOf = Callable[[FloatArray], FloatArray]
 
 GRID_M = 1e-4
 """Outlines are rounded to this, which makes cutting them robust."""
-SLIVER_M2 = 1e-5
-"""Smaller triangles have no direction in single precision."""
+SLIVER_M = 5e-4
+"""Narrower triangles have no direction in single precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,9 +206,7 @@ def _triangles(area: shapely.Geometry, terrain: Terrain) -> FloatArray:
 
 def _constrained_triangles(areas: NDArray[np.object_]) -> FloatArray:
     polygons = shapely.get_parts(areas)
-    polygons = polygons[
-        (shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON) & (shapely.area(polygons) > SLIVER_M2)
-    ]
+    polygons = polygons[(shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON) & (shapely.area(polygons) > 0)]
     if not len(polygons):
         return np.zeros((0, 3, 2))
     faces = shapely.get_parts(shapely.constrained_delaunay_triangles(polygons))
@@ -216,4 +214,5 @@ def _constrained_triangles(areas: NDArray[np.object_]) -> FloatArray:
     first, second = xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0]
     doubled_area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     xy[doubled_area < 0] = xy[doubled_area < 0][:, ::-1]
-    return xy[np.abs(doubled_area) > SLIVER_M2]
+    longest = np.linalg.norm(xy - np.roll(xy, 1, axis=1), axis=-1).max(axis=1)
+    return xy[np.abs(doubled_area) > SLIVER_M * longest]
