@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 TOLERANCE_PX = 1e-3
 """A ray that does not project back to its pixel within this is none: the lens shows nothing there."""
 
+CONVERGED_PX = 1e-6
 COARSE_STEP_PX = 8
 ITERATIONS = 25
 
@@ -41,14 +42,18 @@ class PixelRays:
 def pixel_rays(camera: Camera) -> PixelRays:
     """The rays of every pixel centre. Pixels that no ray reaches have `valid` False and look straight ahead."""
     u, v = _lattice(camera, 1)
-    guess = _guess_from_coarse(camera, u, v)
-    angles, valid = _unproject(camera, u, v, guess)
-    step = 0.25
-    right, _ = _unproject(camera, u + step, v, angles)
-    below, _ = _unproject(camera, u, v + step, angles)
+    angles, valid = _unproject(camera, u, v, _guess_from_coarse(camera, u, v))
     directions = _directions(angles)
-    along_u = (_directions(right) - directions) / step
-    along_v = (_directions(below) - directions) / step
+    # Angles by pixels is the inverse of pixels by angles.
+    J = _jacobian(camera, angles.reshape(-1, 2))
+    a, b, c, d = J[:, 0, 0], J[:, 0, 1], J[:, 1, 0], J[:, 1, 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_u, by_v = np.stack([d, -c], axis=1), np.stack([-b, a], axis=1)
+        by_u, by_v = (np.nan_to_num(by / (a * d - b * c)[:, None]).reshape(angles.shape) for by in (by_u, by_v))
+    step = 0.25
+    along_u, along_v = (
+        (_directions(angles + step * by) - _directions(angles - step * by)) / (2 * step) for by in (by_u, by_v)
+    )
     for field in (directions, along_u, along_v):
         field[~valid] = 0.0
     directions[~valid, 2] = 1.0
@@ -111,18 +116,13 @@ def _unproject(
             break
         angles[outside] *= 0.85
         error[outside], residual[outside] = _residual(camera, angles[outside], target[outside])
-    busy = np.flatnonzero(residual > 1e-9)
+    busy = np.flatnonzero(residual > CONVERGED_PX)
     damping = np.ones(len(target))
     for _ in range(ITERATIONS):
         if busy.size == 0:
             break
         now = angles[busy]
-        step = 1e-6
-        jacobian = np.stack(
-            [(_project(camera, now + offset) - _project(camera, now - offset)) / (2 * step)
-             for offset in (np.array([step, 0.0]), np.array([0.0, step]))],
-            axis=-1,
-        )
+        jacobian = _jacobian(camera, now)
         determinant = jacobian[:, 0, 0] * jacobian[:, 1, 1] - jacobian[:, 0, 1] * jacobian[:, 1, 0]
         a, b = error[busy, 0], error[busy, 1]
         newton = np.stack(
@@ -137,7 +137,7 @@ def _unproject(
         angles[rows], error[rows], residual[rows] = proposal[better], new_error[better], new_residual[better]
         damping[rows] = 1.0
         damping[busy[~better]] *= 0.5
-        busy = busy[(residual[busy] > 1e-9) & (damping[busy] > 1e-4)]
+        busy = busy[(residual[busy] > CONVERGED_PX) & (damping[busy] > 1e-4)]
     found = residual < TOLERANCE_PX
     return angles.reshape(guess.shape), found.reshape(u.shape)
 
@@ -145,6 +145,18 @@ def _unproject(
 def _project(camera: Camera, angles: FloatArray) -> FloatArray:
     pixels, _ = camera.project(_directions(angles))
     return pixels
+
+
+def _jacobian(camera: Camera, angles: FloatArray) -> FloatArray:
+    """Change of the pixel (n, 2, 2), rows u and v, by the angle vector (n, 2)."""
+    step = 1e-6
+    return np.stack(
+        [
+            (_project(camera, angles + offset) - _project(camera, angles - offset)) / (2 * step)
+            for offset in (np.array([step, 0.0]), np.array([0.0, step]))
+        ],
+        axis=-1,
+    )
 
 
 def _residual(camera: Camera, angles: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
