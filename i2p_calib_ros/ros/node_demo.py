@@ -1,6 +1,7 @@
 """Node and bag player as processes of their own, and what a third one receives of them over DDS.
 
-The node starts from an extrinsic that is moved on purpose; the one of the bag judges what it makes of it.
+With `--truth`, the node starts from the extrinsic on TF, as on a vehicle, and the truth judges what it makes of it.
+Without, the one on TF is the judge, and the node starts from one that is moved on purpose.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from rich.console import Console
 from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 
+from i2p_calib_ros.engines.model_file import DEFAULT_MODEL
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.evaluation.extrinsic_file import Extrinsic, write_extrinsic
+from i2p_calib_ros.evaluation.extrinsic_file import Extrinsic, read_extrinsic, write_extrinsic
 from i2p_calib_ros.evaluation.replay import initial_prior
 from i2p_calib_ros.frames.bag import BagSource
 from i2p_calib_ros.geometry import se3
@@ -63,7 +65,7 @@ class Observer(Node):
         self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 10)
 
     def error(self, T_camera_lidar: NDArray[np.float64]) -> str:
-        """How far this is from the extrinsic of the bag, in words."""
+        """How far this is from the truth, in words."""
         error = se3.pose_error(T_camera_lidar, self._T_truth)
         return f"{error.rotation_deg:.2f}° / {100 * error.translation_m:.1f} cm"
 
@@ -89,7 +91,7 @@ class Observer(Node):
         self.estimate = message
         self.heard_s = time.monotonic()
         if self.T_camera_lidar is not None:
-            out.print(f"TF       {self.error(self.T_camera_lidar)} from the extrinsic of the bag; {self.sigma()}")
+            out.print(f"TF       {self.error(self.T_camera_lidar)} off; {self.sigma()}")
 
     def _take_overlay(self, message: CompressedImage) -> None:
         self.overlay = message
@@ -101,19 +103,24 @@ class Observer(Node):
                 out.print(f"state    {self.state}", markup=False)
 
 
-def run(bag: Path, out_dir: Path, rate: float) -> int:
+def run(bag: Path, truth: Path | None, model: str, out_dir: Path, rate: float) -> int:
     """Calibrate from the bag; returns an exit code. Raises CalibrationInputError for a bag that cannot be used."""
     source = BagSource(bag)
-    T_truth = source.initial_extrinsic()
-    T_start = initial_prior(T_truth, SPREAD, START_OFF, SEED).T_mean
     out_dir.mkdir(parents=True, exist_ok=True)
-    initial = out_dir / "initial.yaml"
-    write_extrinsic(initial, Extrinsic(T_start, source.camera_frame_id, source.lidar_frame_id))
+    if truth is not None:
+        T_truth, T_start = read_extrinsic(truth).T_camera_lidar, source.initial_extrinsic()
+        initial = {"initial.source": "tf"}
+    else:
+        T_truth = source.initial_extrinsic()
+        T_start = initial_prior(T_truth, SPREAD, START_OFF, SEED).T_mean
+        start_file = (out_dir / "initial.yaml").absolute()
+        write_extrinsic(start_file, Extrinsic(T_start, source.camera_frame_id, source.lidar_frame_id))
+        initial = {"initial.source": "file", "initial.file": str(start_file)}
     parameters = {
-        "initial.source": "file",
-        "initial.file": initial.absolute(),
+        **initial,
         "initial.rotation_sigma_deg": SPREAD[0],
         "initial.translation_sigma_m": SPREAD[1],
+        "model": model,
         "publish_mode": "continuous",
         "state_dir": (out_dir / "state").absolute(),
         "restore": "false",
@@ -187,11 +194,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m i2p_calib_ros.ros.node_demo BAG`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bag", type=Path, help="a rosbag2 with the extrinsic on /tf_static")
+    parser.add_argument("--truth", type=Path, help="YAML or JSON file with the true T_camera_lidar")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name of a model, or path of its .yaml")
     parser.add_argument("--out", type=Path, default=Path("out/node-demo"), help="folder for what is written")
     parser.add_argument("--rate", type=float, default=0.5, help="how many times faster than recorded")
     options = parser.parse_args(arguments)
     try:
-        return run(options.bag, options.out, options.rate)
+        return run(options.bag, options.truth, options.model, options.out, options.rate)
     except CalibrationInputError as error:
         print(error, file=sys.stderr)
         return 2
