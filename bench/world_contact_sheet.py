@@ -17,7 +17,7 @@ from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.frames.world.drive import SyntheticDrive
 from i2p_calib_ros.frames.world.places import PLACE_KINDS
 
-TILE_PX = (400, 236)
+TILE_PX = (340, 204)
 CAPTION_PX = 20
 GAP_PX = 6
 PAPER = 24
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/world_contact_sheet.jpg"))
     parser.add_argument("--seed", type=int, default=0, help="of the first scene")
-    parser.add_argument("--rows", type=int, default=8)
+    parser.add_argument("--rows", type=int, default=9)
     parser.add_argument("--columns", type=int, default=3)
     arguments = parser.parse_args()
 

@@ -114,7 +114,7 @@ def random_lidar(rng: np.random.Generator, pattern: ScanPattern) -> Lidar:
         full_scale=float(np.exp(rng.uniform(np.log(0.12), np.log(1.0)))),
         contrast=rng.uniform(0.6, 1.2),
         incidence=rng.uniform(0.1, 1.0),
-        falloff=rng.choice([0.0, 0.0, rng.uniform(0.0, 1.0)]),
+        falloff=float(rng.choice([0.0, 0.0, rng.uniform(0.0, 1.0)])),
     )
 
 

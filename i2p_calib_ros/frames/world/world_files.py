@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,10 @@ class WorldSettings:
 DECALIBRATIONS = ("constant", "drifting", "bump")
 
 
+class NothingSeen(CalibrationInputError):
+    """No frame of a drive can be used."""
+
+
 def make_world(settings: WorldSettings, out: str | Path, processes: int) -> Iterator[int]:
     """Write all drives under `out`; yields the number of frames of each when it is done.
 
@@ -119,22 +123,22 @@ def make_world(settings: WorldSettings, out: str | Path, processes: int) -> Iter
 def write_sequence(drive: SyntheticDrive, folder: str | Path) -> int:
     """Write the drive as a sequence folder, which has one extrinsic: the true one. Returns the number of frames.
 
-    Raises `CalibrationInputError` when the folder exists, when the extrinsic changes during the drive, or when
-    the drive has no usable frame.
+    Raises `CalibrationInputError` when the folder exists or the extrinsic changes during the drive, `NothingSeen` when
+    the LiDAR sees next to nothing in any frame.
     """
     folder = Path(folder)
     if folder.exists():
         raise CalibrationInputError(f"{folder} exists already and is not overwritten. Choose another name.")
     if drive.decalibration is not None and not drive.decalibration.constant:
         raise CalibrationInputError("A sequence folder has one extrinsic: write a drive whose mount moves as a bag.")
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+    scratch = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
     (scratch / "image").mkdir(parents=True)
     (scratch / CLOUD_DIR).mkdir()
     try:
         stamps = [_write_frame(scratch, f"{i:06d}", frame) for i, frame in enumerate(drive)]
         if not stamps:
-            raise CalibrationInputError(f"{drive.name} has no usable frame: {dict(drive.rejected)}.")
+            raise NothingSeen(f"{drive.name} has no usable frame: {dict(drive.rejected)}.")
         _write_json(scratch / "sequence.json", _description(drive, stamps))
         scratch.rename(folder)  # last, so that a folder that is there is whole
     finally:
@@ -170,13 +174,14 @@ def truth_of(drive: SyntheticDrive) -> dict[str, Any]:
 
 
 def _write_drive(settings: WorldSettings, out: Path, name: str, seed: int, frames: int) -> int:
-    """One drive, in a process of its own. A place that a rig sees next to nothing of is left out."""
+    """One drive. A sequence in which the LiDAR sees next to nothing is left out."""
     cv2.setNumThreads(1)
     drive = settings.drive(seed, frames)
     if settings.bag:
         write_drive_bag(drive, out / f"{name}.mcap")
     else:
-        write_sequence(drive, out / name)
+        with suppress(NothingSeen):
+            write_sequence(drive, out / name)
     return frames
 
 

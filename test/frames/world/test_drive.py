@@ -23,7 +23,13 @@ from i2p_calib_ros.frames.world.lidar import Lidar
 from i2p_calib_ros.frames.world.lidar_patterns import PATTERNS
 from i2p_calib_ros.frames.world.pixel_rays import pixel_rays
 from i2p_calib_ros.frames.world.rig import Rig, random_camera, random_rig
-from i2p_calib_ros.frames.world.world_files import WorldSettings, make_world, write_drive_bag, write_sequence
+from i2p_calib_ros.frames.world.world_files import (
+    NothingSeen,
+    WorldSettings,
+    make_world,
+    write_drive_bag,
+    write_sequence,
+)
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera, inside_image
 
@@ -194,6 +200,16 @@ def test_a_sequence_folder_reads_back_with_the_exact_extrinsic(yard, tmp_path):
     moving = SyntheticDrive(5, 3, rig=front_rig(), place=yard, decalibration=bump)
     with pytest.raises(CalibrationInputError, match="bag"):
         write_sequence(moving, tmp_path / "moving")
+
+
+def test_a_drive_whose_lidar_sees_nothing_is_left_out(yard, tmp_path, monkeypatch):
+    blind = replace(front_rig(), lidar=replace(front_rig().lidar, dark_range_m=0.0))
+    drive = SyntheticDrive(1, 2, rig=blind, place=yard)
+    with pytest.raises(NothingSeen, match="no usable frame"):
+        write_sequence(drive, tmp_path / "drive")
+    monkeypatch.setattr(WorldSettings, "drive", lambda *_: drive)
+    assert sum(make_world(WorldSettings(2, 1), tmp_path / "world", processes=1)) == 2
+    assert [p.name for p in (tmp_path / "world").iterdir()] == ["world.json"]
 
 
 def test_a_world_is_the_same_for_any_number_of_processes_and_goes_on_after_a_stop(tmp_path):
