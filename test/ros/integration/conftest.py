@@ -48,7 +48,7 @@ if importlib.util.find_spec("rclpy") is not None:
 
     LATCHED = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
-TIMEOUT_S = 90.0
+TIMEOUT_S = 150.0
 """For anything to happen on a small machine that is busy with other tests; it usually takes a second."""
 
 CAMERA_FRAME, LIDAR_FRAME = "cam", "lidar"
