@@ -102,7 +102,9 @@ class Mesh:
 
 def face_normals(corners: FloatArray) -> FloatArray:
     """Unit normals (n, 3) of triangles (n, 3, 3); zero for degenerate ones."""
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    # np.cross takes three times as long.
+    (ax, ay, az), (bx, by, bz) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    cross = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
     return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
 
 

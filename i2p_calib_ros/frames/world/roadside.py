@@ -24,6 +24,9 @@ FloatArray = NDArray[np.float64]
 NEAR_M = 60.0
 """Buildings farther than this from the way of the recording vehicle are built without rooms."""
 
+MAX_PLANTS = 140
+"""Trees, and shrubs, along one side of a road: what is built must be traced."""
+
 
 @dataclass(frozen=True)
 class Frontage:
@@ -196,7 +199,7 @@ def green_side(
     deep = float(rng.uniform(8, 28))
     area = path.length_m * deep
     for kind, per_100_m2 in (("tree", 0.9), ("bush", 1.3)):
-        for _ in range(rng.poisson(area / 100 * per_100_m2 * dense)):
+        for _ in range(min(rng.poisson(area / 100 * per_100_m2 * dense), MAX_PLANTS)):
             s, out = rng.uniform(0, path.length_m), edge + 1.0 + deep * rng.random() ** 1.5
             x, y = path.at(s, side * out)
             here = shapely.Point(x, y)
