@@ -18,16 +18,15 @@ ifdef ROS_DISTRO
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH ROS_DISTRO
 endif
 
-# A real drive for the node to listen to, see README.md.
-I2P_DATA ?= ../shared/data
-DRIVE := out/node-demo/drive.mcap
+# The drive of `make demo`, for the node to listen to.
+DRIVE := out/demo/drive.mcap
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help venv ros demo node-demo test lint
 
 help:
-	@echo "make demo        calibrate a drive of $(I2P_DATA) (I2P_DATA=...) and write its report"
+	@echo "make demo        make a synthetic drive whose camera has moved, calibrate it, write the report"
 	@echo "make node-demo   the same drive, live: ROS 2 node and bag player as processes of their own"
 	@echo "make test        style, types and tests"
 	@echo "make lint        style and types only"
@@ -42,11 +41,10 @@ demo: $(STAMP)
 	$(BIN)/i2p-calib demo $(ARGS)
 
 node-demo: $(ROS_STAMP) $(DRIVE)
-	$(BIN)/python -m i2p_calib_ros.ros.node_demo $(DRIVE) $(ARGS)
+	$(BIN)/python -m i2p_calib_ros.ros.node_demo $(DRIVE) --truth $(DRIVE:.mcap=.truth.json) $(ARGS)
 
 $(DRIVE): | $(STAMP)
-	@mkdir -p $(@D)
-	$(BIN)/i2p-calib convert sequence $(I2P_DATA)/kitti_2011_09_26_drive0009_cam2 $@
+	$(BIN)/i2p-calib demo --model vpp_real --out $(@D)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
