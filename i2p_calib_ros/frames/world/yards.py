@@ -274,7 +274,7 @@ def _fill_yard(site: Site, area: shapely.Polygon, things: int) -> None:
             box = site.from_stock("container", 5, make_container)
             if site.put(box, x, y, yaw) and rng.random() < 0.4:
                 top = float(box.bounds[1][2])
-                site.put(site.from_stock("container", 5, make_container), x, y, yaw, z=top, radius_m=0.0)
+                site.put(box, x, y, yaw, z=top, radius_m=0.0)  # of the same length, so that it rests on its corners
         elif what == "lorry":
             lorry = pick(rng, {"box truck": 0.5, "articulated truck": 0.5})
             site.put(site.from_stock(lorry, 2, make_vehicle, lorry), x, y, yaw)
