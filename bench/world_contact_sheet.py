@@ -1,6 +1,6 @@
 """A picture of many synthetic scenes, each beside its cloud projected by the true extrinsic.
 
-    python bench/world_contact_sheet.py [--out docs/world_contact_sheet.jpg] [--seed 0] [--rows 8] [--columns 3]
+    python bench/world_contact_sheet.py [--out docs/world_contact_sheet.jpg] [--seed 400] [--rows 6] [--columns 3]
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ INK = (225, 225, 225)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/world_contact_sheet.jpg"))
-    parser.add_argument("--seed", type=int, default=0, help="of the first scene")
-    parser.add_argument("--rows", type=int, default=9)
+    parser.add_argument("--seed", type=int, default=400, help="of the first scene")
+    parser.add_argument("--rows", type=int, default=6)
     parser.add_argument("--columns", type=int, default=3)
     arguments = parser.parse_args()
 
