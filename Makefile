@@ -44,7 +44,7 @@ node-demo: $(ROS_STAMP) $(DRIVE)
 	$(BIN)/python -m i2p_calib_ros.ros.node_demo $(DRIVE) --truth $(DRIVE:.mcap=.truth.json) $(ARGS)
 
 $(DRIVE): | $(STAMP)
-	$(BIN)/i2p-calib demo --model vpp_real --out $(@D)
+	$(BIN)/i2p-calib demo --out $(@D)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

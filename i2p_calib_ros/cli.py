@@ -121,10 +121,10 @@ def demo(
     out_dir: Annotated[Path, typer.Option("--out", help="folder for the bag and the results")] = Path(
         "out/demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="of the street, the rig and the decalibration")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="of the street, the rig and the decalibration")] = 3,
     frames: Annotated[int, typer.Option(min=1, help="length of the drive, at 10 Hz")] = 50,
     by: Annotated[str, typer.Option(help="how far the camera has moved since it was calibrated")] = "5deg,0.2m",
-    model: Model = "vpp_synth",
+    model: Model = "vpp_real",
 ) -> None:
     """Make a synthetic drive with a camera that has moved, calibrate it, write the report. Needs no data."""
     _require_world()

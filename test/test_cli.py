@@ -57,6 +57,16 @@ def test_replay_of_a_real_drive_removes_most_of_the_error_and_writes_everything(
     assert "error" in done.stdout and "verdict" in done.stdout and "static_transform_publisher" in done.stdout
 
 
+def test_demo_needs_no_data_and_shows_what_it_did(tmp_path):
+    done = run("demo", "--frames", 8, "--by", "2deg,0.1m", "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["start"]["rotation_error_deg"] == pytest.approx(2.0, abs=1e-6)
+    assert result["start"]["translation_error_m"] == pytest.approx(0.1, abs=1e-6)
+    assert result["final"]["rotation_error_deg"] < 2.0
+    assert (tmp_path / "out" / "report.html").read_text().count("data:image/") >= 3
+
+
 def test_replay_without_truth_has_null_errors_and_reads_its_own_extrinsic_file(bag, tmp_path):
     first = run("replay", bag, "--frames", 3, "--out", "one", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
