@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +112,17 @@ class Frame:
             raise FrameRejected("empty point cloud", f"{self.dropped_points} points without a return")
         if len(self.xyz) < MIN_POINTS:
             raise FrameRejected(f"point cloud with fewer than {MIN_POINTS} valid points", f"{len(self.xyz)} points")
+
+
+def usable_frames(load: Callable[[int], Frame], count: int, rejected: Counter[str]) -> Iterator[Frame]:
+    """Frames 0 to `count` of a source that reads by index; `rejected` is cleared, then counts those left out."""
+    rejected.clear()
+    for index in range(count):
+        try:
+            yield load(index)
+        except FrameRejected as rejection:
+            rejected[rejection.reason] += 1
+
 
 def has_return(xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Mask (n,) of the points xyz (n, 3) that are finite and not at the sensor origin."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.frame import Frame, FrameRejected, usable_frames
 from i2p_calib_ros.frames.image_msg import decode_compressed
 from i2p_calib_ros.geometry.camera import Camera
 
@@ -72,12 +72,7 @@ class SequenceFolder:
         return len(self.frame_names)
 
     def __iter__(self) -> Iterator[Frame]:
-        self.rejected.clear()
-        for index in range(len(self)):
-            try:
-                yield self.load(index)
-            except FrameRejected as rejection:
-                self.rejected[rejection.reason] += 1
+        return usable_frames(self.load, len(self), self.rejected)
 
     def load(self, index: int) -> Frame:
         """Frame number `index`; `FrameRejected` when its image or cloud is missing, broken or empty."""

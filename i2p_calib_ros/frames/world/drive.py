@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.frame import Frame, usable_frames
 from i2p_calib_ros.frames.sequence import CAMERA_FRAME_ID, FIRST_STAMP_NS, LIDAR_FRAME_ID
 from i2p_calib_ros.frames.world.camera_image import render_image
 from i2p_calib_ros.frames.world.imaging import random_imaging
@@ -136,12 +136,7 @@ class SyntheticDrive:
         return self._frames
 
     def __iter__(self) -> Iterator[Frame]:
-        self.rejected.clear()
-        for index in range(len(self)):
-            try:
-                yield self.load(index)
-            except FrameRejected as rejection:
-                self.rejected[rejection.reason] += 1
+        return usable_frames(self.load, len(self), self.rejected)
 
     def load(self, index: int) -> Frame:
         """Frame number `index`, the same at every call; `FrameRejected` when the LiDAR sees next to nothing."""
