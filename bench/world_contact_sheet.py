@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from i2p_calib_ros.evaluation.overlay import OverlayPainter
 from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.frames.world.drive import SyntheticDrive
-from i2p_calib_ros.frames.world.places import PLACE_KINDS
+from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS
 
 TILE_PX = (340, 204)
 CAPTION_PX = 20

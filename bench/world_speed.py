@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 
 from i2p_calib_ros.frames.world.drive import SyntheticDrive
-from i2p_calib_ros.frames.world.lidar import random_lidar
-from i2p_calib_ros.frames.world.lidar_patterns import PATTERNS
+from i2p_calib_ros.frames.world.lidar.patterns import PATTERNS
+from i2p_calib_ros.frames.world.lidar.sweep import random_lidar
 from i2p_calib_ros.frames.world.world_files import write_sequence
 
 

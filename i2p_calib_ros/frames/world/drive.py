@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from i2p_calib_ros.frames.frame import Frame, usable_frames
 from i2p_calib_ros.frames.sequence import CAMERA_FRAME_ID, FIRST_STAMP_NS, LIDAR_FRAME_ID
-from i2p_calib_ros.frames.world.camera_image import render_image
-from i2p_calib_ros.frames.world.imaging import random_imaging
-from i2p_calib_ros.frames.world.lidar import Cloud, Weather, scan
-from i2p_calib_ros.frames.world.light import random_light
+from i2p_calib_ros.frames.world.camera.camera_image import render_image
+from i2p_calib_ros.frames.world.camera.imaging import random_imaging
+from i2p_calib_ros.frames.world.camera.light import random_light
+from i2p_calib_ros.frames.world.lidar.sweep import Cloud, Weather, scan
 from i2p_calib_ros.frames.world.place import Place
-from i2p_calib_ros.frames.world.places import make_place
+from i2p_calib_ros.frames.world.places.kinds import make_place
 from i2p_calib_ros.frames.world.rig import Rig, random_rig
 from i2p_calib_ros.frames.world.tracer import Tracer
 from i2p_calib_ros.geometry import se3

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from i2p_calib_ros.frames.world.lidar import Lidar, random_lidar
-from i2p_calib_ros.frames.world.lidar_patterns import PATTERNS, RosettePattern, ScanPattern, SpinningPattern
+from i2p_calib_ros.frames.world.lidar.patterns import PATTERNS, RosettePattern, ScanPattern, SpinningPattern
+from i2p_calib_ros.frames.world.lidar.sweep import Lidar, random_lidar
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 

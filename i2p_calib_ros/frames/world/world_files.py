@@ -20,7 +20,7 @@ from i2p_calib_ros.frames.bag_writer import JPEG_QUALITY, write_bag
 from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.frames.sequence import FIRST_STAMP_NS
 from i2p_calib_ros.frames.world.drive import Decalibration, SyntheticDrive
-from i2p_calib_ros.frames.world.places import PLACE_KINDS
+from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS
 
 CLOUD_UNIT_M = 0.005
 CLOUD_DIR = "lidar"

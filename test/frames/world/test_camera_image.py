@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from i2p_calib_ros.frames.world.camera_image import depth_image, render_image
-from i2p_calib_ros.frames.world.imaging import Imaging, develop, random_imaging
-from i2p_calib_ros.frames.world.light import Light, random_light
+from i2p_calib_ros.frames.world.camera.camera_image import depth_image, render_image
+from i2p_calib_ros.frames.world.camera.imaging import Imaging, develop, random_imaging
+from i2p_calib_ros.frames.world.camera.light import Light, random_light
+from i2p_calib_ros.frames.world.camera.pixel_rays import pixel_rays
+from i2p_calib_ros.frames.world.camera.shading import Footprints, Shader
 from i2p_calib_ros.frames.world.materials import Material
 from i2p_calib_ros.frames.world.mesh import Mesh, box, grid_mesh
 from i2p_calib_ros.frames.world.motion import Trajectory
-from i2p_calib_ros.frames.world.pixel_rays import pixel_rays
 from i2p_calib_ros.frames.world.place import Actor, Place
-from i2p_calib_ros.frames.world.shading import Footprints, Shader
 from i2p_calib_ros.frames.world.textures import TEXTURES, TILE_PX, TextureAtlas
 from i2p_calib_ros.frames.world.tracer import Tracer
 from i2p_calib_ros.geometry.camera import Camera

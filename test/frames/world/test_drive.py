@@ -17,11 +17,11 @@ from i2p_calib_ros.evaluation.replay import initial_prior, replay_source, resolv
 from i2p_calib_ros.frames.bag import BagSource
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.frames.source import FrameSource
-from i2p_calib_ros.frames.world.camera_image import depth_image
+from i2p_calib_ros.frames.world.camera.camera_image import depth_image
+from i2p_calib_ros.frames.world.camera.pixel_rays import pixel_rays
 from i2p_calib_ros.frames.world.drive import Decalibration, SyntheticDrive
-from i2p_calib_ros.frames.world.lidar import Lidar
-from i2p_calib_ros.frames.world.lidar_patterns import PATTERNS
-from i2p_calib_ros.frames.world.pixel_rays import pixel_rays
+from i2p_calib_ros.frames.world.lidar.patterns import PATTERNS
+from i2p_calib_ros.frames.world.lidar.sweep import Lidar
 from i2p_calib_ros.frames.world.rig import Rig, random_camera, random_rig
 from i2p_calib_ros.frames.world.world_files import (
     NothingSeen,

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from i2p_calib_ros.frames.world.lidar import Lidar, Weather, random_lidar, scan
-from i2p_calib_ros.frames.world.lidar_patterns import PATTERNS, RosettePattern, SpinningPattern
+from i2p_calib_ros.frames.world.lidar.patterns import PATTERNS, RosettePattern, SpinningPattern
+from i2p_calib_ros.frames.world.lidar.sweep import Lidar, Weather, random_lidar, scan
 from i2p_calib_ros.frames.world.mesh import box
 from i2p_calib_ros.frames.world.motion import Trajectory
 from i2p_calib_ros.frames.world.place import Actor

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from i2p_calib_ros.frames.world import (
+from i2p_calib_ros.frames.world.materials import Palette
+from i2p_calib_ros.frames.world.mesh import Mesh, face_normals
+from i2p_calib_ros.frames.world.motion import Trajectory
+from i2p_calib_ros.frames.world.objects import (
     barriers,
     indoor_objects,
     masts,
@@ -17,12 +20,9 @@ from i2p_calib_ros.frames.world import (
     vegetation,
     vehicles,
 )
-from i2p_calib_ros.frames.world.car_shape import CAR_KINDS
-from i2p_calib_ros.frames.world.materials import Palette
-from i2p_calib_ros.frames.world.mesh import Mesh, face_normals
-from i2p_calib_ros.frames.world.motion import Trajectory
+from i2p_calib_ros.frames.world.objects.car_shape import CAR_KINDS
+from i2p_calib_ros.frames.world.objects.shapes import ellipsoid, plate, rectangle_outline, revolve, struts, tube
 from i2p_calib_ros.frames.world.place import Place
-from i2p_calib_ros.frames.world.shapes import ellipsoid, plate, rectangle_outline, revolve, struts, tube
 from i2p_calib_ros.frames.world.textures import TEXTURES
 from i2p_calib_ros.frames.world.tracer import Tracer
 

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.frames.world.buildings import BUILDING_KINDS, make_building
-from i2p_calib_ros.frames.world.ground import Region, Terrain, lay, undulation
 from i2p_calib_ros.frames.world.materials import Material, Palette
 from i2p_calib_ros.frames.world.mesh import face_normals
 from i2p_calib_ros.frames.world.motion import Trajectory
 from i2p_calib_ros.frames.world.place import Place
-from i2p_calib_ros.frames.world.places import PLACE_KINDS, make_place
-from i2p_calib_ros.frames.world.roads import Path
-from i2p_calib_ros.frames.world.roofs import ROOF_KINDS, RoofStyle, make_roof
+from i2p_calib_ros.frames.world.places.buildings import BUILDING_KINDS, make_building
+from i2p_calib_ros.frames.world.places.ground import Region, Terrain, lay, undulation
+from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS, make_place
+from i2p_calib_ros.frames.world.places.roads import Path
+from i2p_calib_ros.frames.world.places.roofs import ROOF_KINDS, RoofStyle, make_roof
+from i2p_calib_ros.frames.world.places.traffic import BRAKING_MPS2, CORNERING_MPS2, Traffic, cruise, follow, ride, walk
 from i2p_calib_ros.frames.world.tracer import Tracer
-from i2p_calib_ros.frames.world.traffic import BRAKING_MPS2, CORNERING_MPS2, Traffic, cruise, follow, ride, walk
 
 DURATION_S = 4.0
 DOWN = np.array([0.0, 0.0, -1.0])

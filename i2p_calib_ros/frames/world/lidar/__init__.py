@@ -1,0 +1,1 @@
+"""What a LiDAR sees of a place: scan patterns and the sweep."""

@@ -1,0 +1,1 @@
+"""Places that are built of objects, roads and buildings."""

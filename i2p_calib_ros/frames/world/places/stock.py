@@ -1,0 +1,89 @@
+"""What many places share: vehicles, people and plants from the stock of a site, each use a little different."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from i2p_calib_ros.frames.world.materials import Palette
+from i2p_calib_ros.frames.world.mesh import Mesh
+from i2p_calib_ros.frames.world.objects.people import make_pedestrian
+from i2p_calib_ros.frames.world.objects.stuff import car_paint, pick
+from i2p_calib_ros.frames.world.objects.vegetation import make_bush, make_tree
+from i2p_calib_ros.frames.world.objects.vehicles import make_vehicle
+from i2p_calib_ros.frames.world.places.site_plan import Site
+
+_PARKED_KINDS = {
+    "hatchback": 0.32, "sedan": 0.22, "estate": 0.12, "suv": 0.18, "van": 0.09, "pickup": 0.04, "motorbike": 0.03,
+}  # fmt: skip
+_LOW_KINDS = {"hatchback": 0.35, "sedan": 0.3, "estate": 0.15, "suv": 0.2}
+FAR_SHARE = 0.15
+"""Leaves that plants far from the way keep."""
+
+
+def parked_car(site: Site, low: bool = False) -> Mesh:
+    """A parked vehicle in a colour of its own; `low`: one that fits under a low ceiling."""
+    kinds = _LOW_KINDS if low else _PARKED_KINDS
+    return _repainted(site, site.from_stock("parked car", 10, _parked_car, kinds))
+
+
+def moving_vehicle(site: Site) -> Mesh:
+    """A vehicle of the traffic, in a colour of its own."""
+    return _repainted(site, site.from_stock("moving vehicle", 8, make_vehicle))
+
+
+def person(site: Site, walking: bool) -> Mesh:
+    """Somebody who walks or stands."""
+    return site.from_stock(f"person, walking {walking}", 7, make_pedestrian, walking)
+
+
+def plant_tree(
+    site: Site, x: float, y: float, z: float = 0.0, kind: str | None = None, far: bool = False, wide_m: float = 0.5
+) -> bool:
+    """A tree of the few sorts that grow here; a `far` one has fewer and larger leaves."""
+    rng = site.rng
+    tree = site.from_stock(f"tree {kind}", 5, make_tree, kind)
+    if far:
+        tree = site.from_stock(f"far tree {kind}", 5, _thinned, tree)
+    return site.put(tree, x, y, rng.uniform(0, 2 * np.pi), z, rng.uniform(0.75, 1.25), radius_m=wide_m)
+
+
+def plant_bush(site: Site, x: float, y: float, z: float = 0.0, far: bool = False) -> bool:
+    """A shrub of the few sorts that grow here."""
+    rng = site.rng
+    bush = site.from_stock("bush", 5, make_bush)
+    if far:
+        bush = site.from_stock("far bush", 5, _thinned, bush)
+    return site.put(bush, x, y, rng.uniform(0, 2 * np.pi), z, rng.uniform(0.6, 1.5), radius_m=0.6)
+
+
+def _parked_car(rng: np.random.Generator, palette: Palette, kinds: dict[str, float]) -> Mesh:
+    return make_vehicle(rng, palette, pick(rng, kinds), parked=True)
+
+
+def _repainted(site: Site, vehicle: Mesh) -> Mesh:
+    """The same model in another colour: whatever is painted in the colour of most of its bodywork."""
+    materials = site.palette.materials
+    painted = np.array([materials[i].texture == "paint" for i in vehicle.material])
+    if not painted.any():
+        return vehicle
+    coat = int(np.bincount(vehicle.material[painted]).argmax())
+    other = site.palette.add(car_paint(site.rng))
+    return replace(vehicle, material=np.where(vehicle.material == coat, other, vehicle.material).astype(np.int32))
+
+
+def _thinned(rng: np.random.Generator, palette: Palette, plant: Mesh) -> Mesh:
+    """A share of the plant's leaves, enlarged so that they cover as much; stems and boughs stay."""
+    edge = np.linalg.norm(plant.corners - np.roll(plant.corners, 1, axis=1), axis=-1).max(axis=1)
+    stem = edge > 4 * np.median(edge)
+    keep = np.flatnonzero(stem | (rng.random(len(plant)) < FAR_SHARE))
+    corners = plant.corners[keep]
+    middle = corners.mean(axis=1, keepdims=True)
+    grown = np.where(stem[keep], 1.0, 1 / np.sqrt(FAR_SHARE))[:, None, None]
+    return Mesh(
+        (middle + (corners - middle) * grown).astype(np.float32),
+        plant.uv[keep],
+        plant.normals[keep],
+        plant.material[keep],
+    )
