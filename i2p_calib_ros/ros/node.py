@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -161,6 +162,8 @@ def main() -> int:
         print(f"i2p_calib: {error}", file=sys.stderr)
         return 2
     finally:
+        # Launch and the terminal both send one: the second must not interrupt the clean-up.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.close()
             node.destroy_node()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from i2p_calib_ros.errors import CalibrationInputError
+from i2p_calib_ros.ros.environment import process_environment
 from i2p_calib_ros.ros.parameters import all_parameters
 
 pytest.importorskip("ament_index_python")
@@ -57,6 +58,8 @@ def launch(monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in MODULES:
         monkeypatch.setitem(sys.modules, name, RecordingModule(name))
     monkeypatch.setattr("ament_index_python.packages.get_package_share_path", lambda package: ROOT)
+    for name in process_environment():  # launch files set only what is not set yet
+        monkeypatch.delenv(name, raising=False)
 
     def load(name: str, **given: str) -> list[Recorded]:
         path = ROOT / "launch" / f"{name}.launch.py"
