@@ -30,7 +30,7 @@ SEQUENCE = "kitti_2011_09_26_drive0009_cam2"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 # Of two runs that see different frames of one drive: half a second of it more or less moves the estimate as much.
-SAME_DEG, SAME_M = 0.7, 0.12
+SAME_DEG = 0.7
 
 
 def test_decalibrated_drive_in_a_loop_is_calibrated_as_by_the_replay(
@@ -84,8 +84,9 @@ def test_decalibrated_drive_in_a_loop_is_calibrated_as_by_the_replay(
     replayed = replay_source(drive, TorchEngine(load_model(), "cpu"), prior, max_frames=30)
     off = se3.pose_error(accepted, replayed.T_final)
     assert off.rotation_deg < SAME_DEG
-    assert off.translation_m < SAME_M
     sigma = np.sqrt(np.diag(np.array(estimate.pose.covariance).reshape(6, 6)))
+    sigma_of_both_m = np.hypot(np.linalg.norm(sigma[:3]), np.linalg.norm(replayed.sigma_translation_m))
+    assert off.translation_m < 4 * sigma_of_both_m
     assert 0 < sigma[:3].max() < 0.15
     assert 0 < np.rad2deg(sigma[3:].max()) < 1.0
     assert picture.shape[1] == 960
