@@ -11,8 +11,9 @@ from torch import Tensor
 
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.network.config import FINE_STRIDE, NetworkConfig
-from i2p_calib_ros.network.inputs import NetworkInputs, PriorSpread, prior_sigma_px
+from i2p_calib_ros.network.inputs import NetworkInputs, prior_sigma_px
 from i2p_calib_ros.network.network import FineOutputs, NetworkOutputs
+from i2p_calib_ros.network.spread import PriorSpread
 from i2p_calib_ros.posterior.match_field import MatchField, make_match_field
 
 _BEHIND_PX = -1e4
