@@ -11,8 +11,9 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 
 from i2p_calib_ros.errors import CalibrationInputError
@@ -93,8 +94,6 @@ class CalibrationNode(LifecycleNode):
         except CalibrationInputError as error:
             self._problem = str(error)
         except Exception as error:
-            if not self.context.ok():
-                return FAILURE  # told to end in the middle of it
             self._problem = f"internal error: {error!r}"
             self.get_logger().error(traceback.format_exc())
         else:
@@ -145,9 +144,31 @@ def _pause(calibration: Calibration, request: object) -> str:
     return "paused" if calibration.paused else "going on"
 
 
+class _EndSignals:
+    """The first SIGINT or SIGTERM leaves a note, those after it nothing.
+
+    Raised as exceptions they would interrupt whatever runs, the clean-up too; and launch and the terminal both send a
+    SIGINT, so a second one is common. Ignored ones stay ignored while the interpreter ends, which handlers do not.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        self._handle(self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.received = True
+        self._handle(signal.SIG_IGN)
+
+    @staticmethod
+    def _handle(action: Callable[[int, object], None] | signal.Handlers) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, action)
+
+
 def main() -> int:
     """Run the node until it is told to stop. Exit code 2: a parameter does not fit."""
-    rclpy.init()
+    end = _EndSignals()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = None
     executor = SingleThreadedExecutor()
     try:
@@ -155,15 +176,12 @@ def main() -> int:
         executor.add_node(node)
         if node.get_parameter("autostart").value and node.trigger_configure() == SUCCESS:
             node.trigger_activate()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        while not end.received:
+            executor.spin_once(timeout_sec=TF_PERIOD_S)
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         print(f"i2p_calib: {error}", file=sys.stderr)
         return 2
     finally:
-        # Launch and the terminal both send one: the second must not interrupt the clean-up.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.close()
             node.destroy_node()

@@ -95,7 +95,7 @@ def test_signal_during_inference_ends_the_node_cleanly(
     for one in by:
         node.process.send_signal(one)
         time.sleep(0.1)  # the second one comes during the clean-up
-    assert node.wait() == 0
+    assert node.wait() == 0, node.log.read_text()
     log = node.log.read_text()
     assert "Traceback" not in log
     assert "internal error" not in log
