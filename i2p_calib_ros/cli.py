@@ -283,7 +283,7 @@ def train(
     seed: int = 1,
 ) -> None:
     """Train the network on sequences with a trusted extrinsic; can be stopped and resumed at any moment."""
-    from i2p_calib_ros.training.trainer import TrainingSettings
+    from i2p_calib_ros.training.settings import TrainingSettings
     from i2p_calib_ros.training.trainer import train as run_training
 
     checkpoint = run_training(

@@ -11,7 +11,6 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,71 +18,19 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
-from i2p_calib_ros.engines.match_fields import FrameMatches
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.sequence import SequenceFolder, iter_sequences
-from i2p_calib_ros.network.config import NetworkConfig
 from i2p_calib_ros.network.inputs import TooFewPoints
-from i2p_calib_ros.network.network import VoxelPointPixelNet
-from i2p_calib_ros.network.spread import PriorSpread
-from i2p_calib_ros.posterior.prior import PosePrior
-from i2p_calib_ros.training import losses
-from i2p_calib_ros.training.samples import TrainingSample, make_sample
+from i2p_calib_ros.training.objective import CalibrationModel, sample_loss
+from i2p_calib_ros.training.samples import make_sample
+from i2p_calib_ros.training.settings import TrainingSettings
 
-_REVERSE_PIXELS = 256
-_KL_POSES = 153  # nine for each of the 17 components of the proposal
 _LEAST_VISIBLE = 32
 _LOG_EVERY = 25
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What a training run does.
-
-    data: folders of sequences, drawn from equally often. Sequences whose name starts with one of `hold_out` are never
-    read. start_from: a model whose weights a new run begins with, where the networks have the same parts.
-    """
-
-    data: tuple[Path, ...]
-    run_dir: Path
-    hours: float
-    hold_out: tuple[str, ...]
-    start_from: str | None = None
-    processes: int = 2
-    samples_per_step: int = 4
-    learning_rate: float = 1.0e-3
-    weight_decay: float = 0.01
-    query_points: int = 640  # fewer than at run time: the similarity volume dominates the cost of a step
-    pose_loss_from: float = (
-        0.12  # share of the budget after which the pose loss sets in: matching comes first
-    )
-    pose_weight: float = 0.12
-    pixel_to_point_weight: float = 0.5
-    overlap_weight: float = 0.2
-    depth_weight: float = 0.1
-    fine_weight: float = 0.5
-    effective_points: float = 40.0
-    seed: int = 1
-    checkpoint_every_s: float = 240.0
-    bf16: bool = True
-    network: NetworkConfig = field(default_factory=lambda: NetworkConfig())
-
-
-class CalibrationModel(torch.nn.Module):
-    """The network and the effective number of points of its likelihoods, which the pose KL calibrates."""
-
-    def __init__(self, config: NetworkConfig, effective_points: float) -> None:
-        super().__init__()
-        self.network = VoxelPointPixelNet(config)
-        self.log_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
-        if config.fine_descriptor:
-            self.log_fine_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
 
 
 class FramePool:
@@ -126,50 +73,6 @@ def train(settings: TrainingSettings) -> Path:
         mp.spawn(_worker, args=(settings, store), nprocs=settings.processes)
         store.unlink(missing_ok=True)
     return settings.run_dir / "checkpoint.pt"
-
-
-def sample_loss(
-    model: CalibrationModel,
-    sample: TrainingSample,
-    settings: TrainingSettings,
-    with_pose: bool,
-    generator: torch.Generator,
-    rng: np.random.Generator,
-) -> tuple[Tensor, dict[str, float]]:
-    """Weighted sum of all losses of one sample, and each loss by name."""
-    stride = settings.network.stride
-    inputs = sample.inputs
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bf16):
-        outputs = model.network(inputs)
-    matches = FrameMatches.of(outputs, inputs, inputs.query_xyz, settings.network)
-    terms = {
-        "match": (1.0, losses.point_to_pixel(matches.coarse, outputs, sample)),
-        "reverse": (
-            settings.pixel_to_point_weight,
-            losses.pixel_to_point(outputs, sample, stride, _REVERSE_PIXELS, generator),
-        ),
-        "overlap": (settings.overlap_weight, losses.overlap(outputs, sample)),
-        "depth": (settings.depth_weight, losses.depth(outputs, sample)),
-    }
-    if with_pose:
-        start = _prior(np.eye(4), sample.spread)
-        effective = model.log_effective_points.exp()
-        kl = losses.pose_kl(matches.coarse, sample.T_true_prior, start, effective, _KL_POSES, rng)
-        terms["pose"] = (settings.pose_weight, kl)
-    if outputs.fine is not None:
-        fine = matches.fine(sample.T_near_prior, sample.near_spread)
-        terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
-        if with_pose:
-            near = _prior(sample.T_near_prior, sample.near_spread)
-            effective = model.log_fine_effective_points.exp()
-            kl = losses.pose_kl(fine, sample.T_true_prior, near, effective, _KL_POSES, rng)
-            terms["fine_pose"] = (settings.pose_weight, kl)
-    total = torch.stack([weight * term for weight, term in terms.values()]).sum()
-    return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
-
-
-def _prior(T_mean: NDArray[np.float64], spread: PriorSpread) -> PosePrior:
-    return PosePrior(T_mean, np.array([spread.translation_m] * 3 + [spread.rotation_rad] * 3))
 
 
 def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:

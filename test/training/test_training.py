@@ -15,7 +15,9 @@ from i2p_calib_ros.posterior.match_field import make_match_field
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training import losses, trainer
 from i2p_calib_ros.training.export import export_model
+from i2p_calib_ros.training.objective import CalibrationModel, sample_loss
 from i2p_calib_ros.training.samples import make_sample
+from i2p_calib_ros.training.settings import TrainingSettings
 
 TINY = NetworkConfig(
     view_pixels=12_000,
@@ -31,7 +33,7 @@ TINY = NetworkConfig(
 
 
 def settings(boxes, run_dir, **changes):
-    return trainer.TrainingSettings(
+    return TrainingSettings(
         data=(boxes,),
         run_dir=run_dir,
         hold_out=("nothing",),
@@ -99,7 +101,7 @@ def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
 
 def test_losses_fall_on_samples_seen_again(boxes, tmp_path):
     torch.manual_seed(1)
-    model = trainer.CalibrationModel(TINY, 40.0)
+    model = CalibrationModel(TINY, 40.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     samples = [sample_of(boxes, seed) for seed in (0, 1)]
     generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
@@ -108,9 +110,7 @@ def test_losses_fall_on_samples_seen_again(boxes, tmp_path):
         optimizer.zero_grad()
         total = 0.0
         for sample in samples:
-            loss, terms = trainer.sample_loss(
-                model, sample, settings(boxes, tmp_path, hours=1), True, generator, rng
-            )
+            loss, terms = sample_loss(model, sample, settings(boxes, tmp_path, hours=1), True, generator, rng)
             loss.backward()
             total += terms["match"] + terms["reverse"] + terms["overlap"] + terms["depth"] + terms["fine"]
             assert np.isfinite(list(terms.values())).all()
@@ -127,7 +127,7 @@ def test_a_stopped_run_goes_on_and_its_export_loads(boxes, tmp_path):
 
     with pytest.raises(CalibrationInputError, match="another network configuration"):
         other = TINY.model_copy(update={"descriptor": 8})
-        trainer.train(trainer.TrainingSettings((boxes,), run, 1.0, ("x",), processes=1, network=other))
+        trainer.train(TrainingSettings((boxes,), run, 1.0, ("x",), processes=1, network=other))
 
     card = export_model(run, "tiny", tmp_path / "out", description="test", licence="Apache-2.0")
     loaded = load_model(str(card))

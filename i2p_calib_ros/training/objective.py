@@ -1,0 +1,77 @@
+"""What is trained, the network and the confidence of its likelihoods, and what for: the loss of a sample."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from i2p_calib_ros.engines.match_fields import FrameMatches
+from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.network import VoxelPointPixelNet
+from i2p_calib_ros.network.spread import PriorSpread
+from i2p_calib_ros.posterior.prior import PosePrior
+from i2p_calib_ros.training import losses
+from i2p_calib_ros.training.samples import TrainingSample
+from i2p_calib_ros.training.settings import TrainingSettings
+
+_REVERSE_PIXELS = 256
+_KL_POSES = 153  # nine for each of the 17 components of the proposal
+
+
+class CalibrationModel(torch.nn.Module):
+    """The network and the effective number of points of its likelihoods, which the pose KL calibrates."""
+
+    def __init__(self, config: NetworkConfig, effective_points: float) -> None:
+        super().__init__()
+        self.network = VoxelPointPixelNet(config)
+        self.log_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
+        if config.fine_descriptor:
+            self.log_fine_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
+
+
+def sample_loss(
+    model: CalibrationModel,
+    sample: TrainingSample,
+    settings: TrainingSettings,
+    with_pose: bool,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+) -> tuple[Tensor, dict[str, float]]:
+    """Weighted sum of all losses of one sample, and each loss by name."""
+    stride = settings.network.stride
+    inputs = sample.inputs
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bf16):
+        outputs = model.network(inputs)
+    matches = FrameMatches.of(outputs, inputs, inputs.query_xyz, settings.network)
+    terms = {
+        "match": (1.0, losses.point_to_pixel(matches.coarse, outputs, sample)),
+        "reverse": (
+            settings.pixel_to_point_weight,
+            losses.pixel_to_point(outputs, sample, stride, _REVERSE_PIXELS, generator),
+        ),
+        "overlap": (settings.overlap_weight, losses.overlap(outputs, sample)),
+        "depth": (settings.depth_weight, losses.depth(outputs, sample)),
+    }
+    if with_pose:
+        start = _prior(np.eye(4), sample.spread)
+        effective = model.log_effective_points.exp()
+        kl = losses.pose_kl(matches.coarse, sample.T_true_prior, start, effective, _KL_POSES, rng)
+        terms["pose"] = (settings.pose_weight, kl)
+    if outputs.fine is not None:
+        fine = matches.fine(sample.T_near_prior, sample.near_spread)
+        terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
+        if with_pose:
+            near = _prior(sample.T_near_prior, sample.near_spread)
+            effective = model.log_fine_effective_points.exp()
+            kl = losses.pose_kl(fine, sample.T_true_prior, near, effective, _KL_POSES, rng)
+            terms["fine_pose"] = (settings.pose_weight, kl)
+    total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+    return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
+
+
+def _prior(T_mean: NDArray[np.float64], spread: PriorSpread) -> PosePrior:
+    return PosePrior(T_mean, np.array([spread.translation_m] * 3 + [spread.rotation_rad] * 3))

@@ -1,0 +1,41 @@
+"""What a training run does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from i2p_calib_ros.network.config import NetworkConfig
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a training run does.
+
+    data: folders of sequences, drawn from equally often. Sequences whose name starts with one of `hold_out` are never
+    read. start_from: a model whose weights a new run begins with, where the networks have the same parts.
+    """
+
+    data: tuple[Path, ...]
+    run_dir: Path
+    hours: float
+    hold_out: tuple[str, ...]
+    start_from: str | None = None
+    processes: int = 2
+    samples_per_step: int = 4
+    learning_rate: float = 1.0e-3
+    weight_decay: float = 0.01
+    query_points: int = 640  # fewer than at run time: the similarity volume dominates the cost of a step
+    pose_loss_from: float = (
+        0.12  # share of the budget after which the pose loss sets in: matching comes first
+    )
+    pose_weight: float = 0.12
+    pixel_to_point_weight: float = 0.5
+    overlap_weight: float = 0.2
+    depth_weight: float = 0.1
+    fine_weight: float = 0.5
+    effective_points: float = 40.0
+    seed: int = 1
+    checkpoint_every_s: float = 240.0
+    bf16: bool = True
+    network: NetworkConfig = field(default_factory=lambda: NetworkConfig())
