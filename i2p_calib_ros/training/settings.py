@@ -23,7 +23,7 @@ class TrainingSettings:
     start_from: str | None = None
     processes: int = 2
     samples_per_step: int = 4
-    learning_rate: float = 1.0e-3
+    learning_rate: float = 2.0e-3
     weight_decay: float = 0.01
     query_points: int = 640  # fewer than at run time: the similarity volume dominates the cost of a step
     pose_loss_from: float = (

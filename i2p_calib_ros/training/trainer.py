@@ -26,6 +26,7 @@ from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.sequence import SequenceFolder, iter_sequences
 from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.training.objective import CalibrationModel, sample_loss
+from i2p_calib_ros.training.optimizer import MatrixOptimizer
 from i2p_calib_ros.training.samples import make_sample
 from i2p_calib_ros.training.settings import TrainingSettings
 
@@ -95,12 +96,7 @@ class _Trainer:
         self.rank = rank
         self.settings = settings
         self.model = CalibrationModel(settings.network, settings.effective_points)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            betas=(0.9, 0.98),
-        )
+        self.optimizer = MatrixOptimizer(self.model, settings.learning_rate, settings.weight_decay)
         if settings.start_from is not None:
             _start_from(settings.start_from, self.model)
         self.state = _resume(settings, self.model, self.optimizer)
@@ -134,15 +130,12 @@ class _Trainer:
         """One update; `done` is the share of the time budget that is spent."""
         settings = self.settings
         started = time.monotonic()
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(done, self.state["steps"])
-        self.optimizer.zero_grad(set_to_none=True)
         samples = max(1, settings.samples_per_step // settings.processes)
         for _ in range(samples):
             self._backward_one(with_pose=done >= settings.pose_loss_from, divide_by=samples)
         _average_gradients(self.model, settings.processes)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
-        self.optimizer.step()
+        self.optimizer.step(settings.learning_rate * _schedule(done, self.state["steps"]))
         self.state["steps"] += 1
         self.state["samples"] += samples * settings.processes
         seconds = self.state["seconds"] + time.monotonic() - started
@@ -214,7 +207,7 @@ def _start_from(name_or_path: str, model: CalibrationModel) -> None:
 
 
 def _resume(
-    settings: TrainingSettings, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    settings: TrainingSettings, model: torch.nn.Module, optimizer: MatrixOptimizer
 ) -> dict[str, Any]:
     path = settings.run_dir / "checkpoint.pt"
     if not path.is_file():
@@ -224,8 +217,13 @@ def _resume(
         raise CalibrationInputError(
             f"{path} was trained with another network configuration; give another --run folder or the same settings"
         )
+    try:
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    except (KeyError, ValueError) as error:
+        raise CalibrationInputError(
+            f"{path} was written by another version: export it, and begin a new run from that model with --start-from"
+        ) from error
     model.load_state_dict(checkpoint["model"])
-    optimizer.load_state_dict(checkpoint["optimizer"])
     state: dict[str, Any] = checkpoint["state"]
     return state
 
@@ -233,7 +231,7 @@ def _resume(
 def _save(
     settings: TrainingSettings,
     model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: MatrixOptimizer,
     state: dict[str, Any],
 ) -> None:
     path = settings.run_dir / "checkpoint.pt"
