@@ -1,8 +1,8 @@
 """Muon for the matrices of the network, AdamW for its vectors and scalars.
 
-Muon (Jordan et al. 2024) orthogonalises the momentum of a matrix, so that directions with small gradients are learned as
-fast as the dominant ones. Updates are scaled to the size of AdamW's (Liu et al., arXiv 2502.16982): one learning rate
-serves both.
+Muon (Jordan et al. 2024) orthogonalises the momentum of a matrix, so that directions with small gradients are learned
+as fast as the dominant ones. Updates are scaled to the size of AdamW's (Liu et al., arXiv 2502.16982): one learning
+rate serves both.
 """
 
 from __future__ import annotations
