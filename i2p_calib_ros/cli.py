@@ -279,7 +279,14 @@ def train(
     start_from: Annotated[
         Optional[str], typer.Option(help="begin with the weights of this model, where the networks have the same parts")  # noqa: UP045
     ] = None,
-    processes: Annotated[int, typer.Option(help="single-threaded processes, one a core")] = 2,
+    learning_rate: Annotated[float, typer.Option(help="of the first steps; falls to nothing over the time")] = 2e-3,
+    pose_loss_from: Annotated[
+        float, typer.Option(min=0, max=1, help="share of the time after which the pose loss joins the matching losses")
+    ] = 0.3,
+    samples_per_step: Annotated[int, typer.Option(min=1, help="frames of one update, over all processes")] = 4,
+    processes: Annotated[
+        Optional[int], typer.Option(min=1, help="one a GPU, or without GPUs one a core, by default; see also torchrun")  # noqa: UP045
+    ] = None,
     seed: int = 1,
 ) -> None:
     """Train the network on sequences with a trusted extrinsic; can be stopped and resumed at any moment."""
@@ -288,7 +295,16 @@ def train(
 
     checkpoint = run_training(
         TrainingSettings(
-            tuple(data), run, hours, hold_out=tuple(hold_out), start_from=start_from, processes=processes, seed=seed
+            tuple(data),
+            run,
+            hours,
+            hold_out=tuple(hold_out),
+            start_from=start_from,
+            learning_rate=learning_rate,
+            pose_loss_from=pose_loss_from,
+            samples_per_step=samples_per_step,
+            processes=processes,
+            seed=seed,
         )
     )
     out.print(f"checkpoint {checkpoint}\nnext: i2p-calib export {run} --name NAME --out .", highlight=False)

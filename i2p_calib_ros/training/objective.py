@@ -44,7 +44,7 @@ def sample_loss(
     """Weighted sum of all losses of one sample, and each loss by name."""
     stride = settings.network.stride
     inputs = sample.inputs
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bf16):
+    with torch.autocast(sample.true_cell.device.type, dtype=torch.bfloat16, enabled=settings.bf16):
         outputs = model.network(inputs)
     matches = FrameMatches.of(outputs, inputs, inputs.query_xyz, settings.network)
     terms = {

@@ -6,7 +6,7 @@ the prior error covers all six degrees of freedom.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -46,6 +46,11 @@ class TrainingSample:
     visible: Tensor
     outside: Tensor
     surface: Tensor
+
+    def to(self, device: torch.device) -> TrainingSample:
+        """The same sample with its tensors on a device."""
+        moved = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        return replace(self, inputs=self.inputs.to(device), **moved)  # type: ignore[arg-type]
 
 
 def make_sample(

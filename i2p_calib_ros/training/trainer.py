@@ -1,4 +1,4 @@
-"""The trainer: one single-threaded process a core, averaged gradients, a time budget, and a checkpoint to go on from.
+"""The trainer: averaged gradients of all processes, a time budget, and a checkpoint to go on from.
 
 The learning rate follows the share of the time budget that is spent, over all runs of one checkpoint: a training that
 is stopped and resumed ends where an uninterrupted one would.
@@ -10,101 +10,54 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.frames.frame import Frame, FrameRejected
-from i2p_calib_ros.frames.sequence import SequenceFolder, iter_sequences
-from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.training.objective import CalibrationModel, sample_loss
 from i2p_calib_ros.training.optimizer import MatrixOptimizer
-from i2p_calib_ros.training.samples import make_sample
+from i2p_calib_ros.training.process_group import ProcessGroup, run_processes
+from i2p_calib_ros.training.sample_stream import SampleStream
 from i2p_calib_ros.training.settings import TrainingSettings
 
-_LEAST_VISIBLE = 32
 _LOG_EVERY = 25
-
-
-class FramePool:
-    """Random frames of the training sequences, from each folder equally often.
-
-    In a folder, sequences are drawn by the cube root of their length: many frames of one drive are worth less than a
-    new scene.
-    """
-
-    def __init__(self, data: Sequence[Path], hold_out: tuple[str, ...]) -> None:
-        self.sequences: list[SequenceFolder] = []
-        shares = []
-        for folder in data:
-            found = [s for s in iter_sequences(folder) if not s.name.startswith(hold_out)]
-            if not found:
-                raise CalibrationInputError(
-                    f"no training sequence under {folder}: expected folders with a sequence.json"
-                )
-            weight = np.cbrt([len(s) for s in found])
-            shares.append(weight / weight.sum() / len(data))
-            self.sequences += found
-        self._share = np.concatenate(shares)
-
-    def draw(self, rng: np.random.Generator) -> tuple[SequenceFolder, Frame]:
-        while True:
-            sequence = self.sequences[int(rng.choice(len(self.sequences), p=self._share))]
-            try:
-                return sequence, sequence.load(int(rng.integers(len(sequence))))
-            except FrameRejected:
-                continue
 
 
 def train(settings: TrainingSettings) -> Path:
     """Run (or go on with) the training in `settings.run_dir`; returns the checkpoint's path."""
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    if settings.processes == 1:
-        _worker(0, settings, None)
-    else:
-        store = settings.run_dir / f"rendezvous_{os.getpid()}"
-        mp.spawn(_worker, args=(settings, store), nprocs=settings.processes)
-        store.unlink(missing_ok=True)
+    run_processes(partial(_work, settings), settings.processes, settings.run_dir / f"rendezvous_{os.getpid()}")
     return settings.run_dir / "checkpoint.pt"
 
 
-def _worker(rank: int, settings: TrainingSettings, store: Path | None) -> None:
-    torch.set_num_threads(1)
-    if store is not None:
-        dist.init_process_group(
-            "gloo", init_method=f"file://{store.resolve()}", rank=rank, world_size=settings.processes
-        )
-    _Trainer(rank, settings).run()
-    if store is not None:
-        dist.barrier()
-        dist.destroy_process_group()
+def _work(settings: TrainingSettings, group: ProcessGroup) -> None:
+    _Trainer(group, settings).run()
 
 
 class _Trainer:
-    """One process of a training run: its model, its random frames, and the state that a checkpoint keeps."""
+    """One process of a training run: its model, its random samples, and the state that a checkpoint keeps."""
 
-    def __init__(self, rank: int, settings: TrainingSettings) -> None:
+    def __init__(self, group: ProcessGroup, settings: TrainingSettings) -> None:
         torch.manual_seed(settings.seed)
-        self.rank = rank
+        self.group = group
         self.settings = settings
-        self.model = CalibrationModel(settings.network, settings.effective_points)
+        self.model = CalibrationModel(settings.network, settings.effective_points).to(group.device)
         self.optimizer = MatrixOptimizer(self.model, settings.learning_rate, settings.weight_decay)
         if settings.start_from is not None:
             _start_from(settings.start_from, self.model)
         self.state = _resume(settings, self.model, self.optimizer)
-        self.rng = np.random.default_rng([settings.seed, rank, self.state["steps"]])
+        seed = [settings.seed, group.rank, self.state["steps"]]
+        workers = group.idle_cores if settings.data_workers is None else settings.data_workers
+        self.samples = SampleStream(settings, seed).iterate(workers)
+        self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
-        self.pool = FramePool(settings.data, settings.hold_out)
         self.means: dict[str, float] = {}
-        self.parent = os.getppid()
         self.stopped = False
 
     def run(self) -> None:
@@ -112,48 +65,39 @@ class _Trainer:
         budget_s = self.settings.hours * 3600.0
         columns = (TextColumn("[bold]train"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
         last_save = time.monotonic()
-        with Progress(*columns, disable=self.rank != 0) as progress:
+        with Progress(*columns, disable=self.group.rank != 0) as progress:
             bar = progress.add_task("starting", total=budget_s, completed=self.state["seconds"])
             while self.state["seconds"] < budget_s and not self.stopped:
                 self._step(self.state["seconds"] / budget_s)
-                if self.rank != 0:
+                if self.group.rank != 0:
                     continue
                 if self.state["steps"] % _LOG_EVERY == 0:
                     progress.update(bar, completed=self.state["seconds"], description=self._log())
                 if time.monotonic() - last_save > self.settings.checkpoint_every_s:
                     _save(self.settings, self.model, self.optimizer, self.state)
                     last_save = time.monotonic()
-        if self.rank == 0:
+        if self.group.rank == 0:
             _save(self.settings, self.model, self.optimizer, self.state)
 
     def _step(self, done: float) -> None:
         """One update; `done` is the share of the time budget that is spent."""
         settings = self.settings
         started = time.monotonic()
-        samples = max(1, settings.samples_per_step // settings.processes)
+        samples = max(1, settings.samples_per_step // self.group.size)
         for _ in range(samples):
             self._backward_one(with_pose=done >= settings.pose_loss_from, divide_by=samples)
-        _average_gradients(self.model, settings.processes)
+        self.group.average_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step(settings.learning_rate * _schedule(done, self.state["steps"]))
         self.state["steps"] += 1
-        self.state["samples"] += samples * settings.processes
+        self.state["samples"] += samples * self.group.size
         seconds = self.state["seconds"] + time.monotonic() - started
-        # A training that is stopped must not go on in processes without a parent.
-        orphaned = settings.processes > 1 and os.getppid() != self.parent
-        self.state["seconds"], self.stopped = _shared(seconds, orphaned, settings.processes)
+        self.state["seconds"], self.stopped = self.group.of_first(seconds)
 
     def _backward_one(self, with_pose: bool, divide_by: int) -> None:
         """Add the gradient of one usable sample."""
-        sampling = self.settings.network.model_copy(update={"query_points": self.settings.query_points})
-        while True:
-            sequence, frame = self.pool.draw(self.rng)
-            try:
-                sample = make_sample(frame, sequence.initial_extrinsic(), sampling, self.rng)
-            except TooFewPoints:
-                continue
-            if int(sample.visible.sum()) < _LEAST_VISIBLE:
-                continue
+        for sample in self.samples:
+            sample = sample.to(self.group.device)
             loss, terms = sample_loss(self.model, sample, self.settings, with_pose, self.generator, self.rng)
             if bool(torch.isfinite(loss)):
                 break
@@ -175,26 +119,6 @@ def _schedule(done: float, steps: int) -> float:
     return warm_up * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0))))
 
 
-def _average_gradients(model: torch.nn.Module, processes: int) -> None:
-    if processes == 1:
-        return
-    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters()]
-    flat = torch.cat([g.reshape(-1) for g in gradients])
-    dist.all_reduce(flat)
-    flat /= processes
-    for p, part in zip(model.parameters(), flat.split([g.numel() for g in gradients]), strict=True):
-        p.grad = part.view_as(p)
-
-
-def _shared(seconds: float, stopped: bool, processes: int) -> tuple[float, bool]:
-    """The first process's clock and whether it stops: every process must leave the loop at the same step."""
-    if processes == 1:
-        return seconds, stopped
-    state = torch.tensor([seconds, float(stopped)], dtype=torch.float64)
-    dist.broadcast(state, 0)
-    return float(state[0]), bool(state[1])
-
-
 def _start_from(name_or_path: str, model: CalibrationModel) -> None:
     loaded = load_model(name_or_path)
     parameters = model.network.state_dict()
@@ -202,8 +126,11 @@ def _start_from(name_or_path: str, model: CalibrationModel) -> None:
     if not known:
         raise CalibrationInputError(f"no part of the network of model '{name_or_path}' fits the one to be trained")
     model.network.load_state_dict(known, strict=False)
+    likelihood = loaded.card.likelihood
     with torch.no_grad():
-        model.log_effective_points.fill_(math.log(loaded.card.likelihood.effective_points))
+        model.log_effective_points.fill_(math.log(likelihood.effective_points))
+        if model.network.fine is not None and likelihood.fine_effective_points is not None:
+            model.log_fine_effective_points.fill_(math.log(likelihood.fine_effective_points))
 
 
 def _resume(
@@ -212,7 +139,7 @@ def _resume(
     path = settings.run_dir / "checkpoint.pt"
     if not path.is_file():
         return {"steps": 0, "samples": 0, "seconds": 0.0}
-    checkpoint = torch.load(path, weights_only=True)
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
     if checkpoint["network"] != settings.network.model_dump(mode="json"):
         raise CalibrationInputError(
             f"{path} was trained with another network configuration; give another --run folder or the same settings"
