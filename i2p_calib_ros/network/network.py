@@ -65,6 +65,11 @@ class NetworkOutputs:
         volume = self.point_descriptor @ self.pixel_descriptor.flatten(1)
         return volume.view(-1, *self.pixel_descriptor.shape[1:])
 
+    def cosine(self, point: Tensor, column: Tensor, row: Tensor) -> Tensor:
+        """Of the descriptors alone, without temperature and overlap: points (n,) and cells (m,) -> (n, m)."""
+        points = F.normalize(self.point_descriptor[point, :-1], dim=1)
+        return points @ F.normalize(self.pixel_descriptor[:-1, row, column], dim=0)
+
 
 class FineHead(nn.Module):
     """Descriptors of the fine stage, from pixel features at FINE_STRIDE and the features of the query points."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.match_field import MatchField
-from i2p_calib_ros.posterior.reprojection import ReprojectionLikelihood
+from i2p_calib_ros.posterior.reprojection import GaussianMatches, ReprojectionLikelihood
 
 if TYPE_CHECKING:
     from i2p_calib_ros.engines.model_file import LikelihoodConfig
@@ -30,5 +30,5 @@ def make_likelihood(field: MatchField, config: LikelihoodConfig) -> PoseLikeliho
     if field.origin is not None and config.fine_effective_points is not None:
         effective_points = config.fine_effective_points
     if config.kind == "reprojection":
-        return ReprojectionLikelihood(field, effective_points)
+        return ReprojectionLikelihood(GaussianMatches.from_field(field), effective_points)
     return DenseLikelihood(field, effective_points, config.floor)

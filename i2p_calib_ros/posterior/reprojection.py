@@ -78,6 +78,22 @@ class GaussianMatches:
             view=field.view,
         )
 
+    @classmethod
+    def drawn_from_field(cls, field: MatchField, generator: torch.Generator) -> GaussianMatches:
+        """As `from_field`, but each pixel is a cell drawn from the distribution, with the gradient of the mean.
+
+        The straight-through Gumbel estimator (Jang et al., ICLR 2017) that VP2P-Match trains its matches with.
+        """
+        matches = cls.from_field(field)
+        n, _, w = field.scores.shape
+        uniform = torch.rand(field.scores.shape, generator=generator).clamp(min=1e-20).to(field.scores.device)
+        cell = (field.scores.detach() - torch.log(-torch.log(uniform))).view(n, -1).argmax(dim=1)
+        drawn = torch.stack([cell % w, cell // w], dim=-1)
+        if field.origin is not None:
+            drawn = drawn + field.origin
+        pixel = drawn * field.stride + (field.stride - 1) / 2
+        return replace(matches, pixel=matches.pixel + (pixel - matches.pixel).detach())
+
     def first(self, count: int) -> GaussianMatches:
         """The first `count` points."""
         return replace(
@@ -89,9 +105,9 @@ class GaussianMatches:
         )
 
     def double(self) -> GaussianMatches:
-        """The same in float64, on the CPU and without gradient."""
+        """The same in float64 on the CPU."""
         points, pixel, whitening, weight = (
-            t.detach().cpu().double() for t in (self.points, self.pixel, self.whitening, self.weight)
+            t.cpu().double() for t in (self.points, self.pixel, self.whitening, self.weight)
         )
         return GaussianMatches(points, pixel, whitening, weight, self.view)
 
@@ -157,11 +173,11 @@ class ReprojectionLikelihood:
     """
 
     def __init__(
-        self, field: MatchField, effective_points: float | Tensor, huber_px: float = HUBER_PX
+        self, matches: GaussianMatches, effective_points: float | Tensor, huber_px: float = HUBER_PX
     ) -> None:
-        self.matches = GaussianMatches.from_field(field)
-        self.threshold = huber_px * self.matches.mean_inverse_sigma()
-        self.temper = effective_points / max(len(field.points), 1)
+        self.matches = matches
+        self.threshold = huber_px * matches.mean_inverse_sigma()
+        self.temper = effective_points / max(len(matches.points), 1)
 
     def thinned(self, points: int) -> ReprojectionLikelihood:
         """The likelihood of the first `points` points (they are in random order), counting for as many in all."""
@@ -177,6 +193,7 @@ class ReprojectionLikelihood:
         cost = self.matches.weight @ _half_huber(whitened, self.threshold)
         return (-self.temper * cost).to(T_camera_source.device)
 
+    @torch.no_grad()
     def solve(self, T_start: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Levenberg-Marquardt in float64: the most likely pose near `T_start` (4, 4), and the covariance (6, 6) of its
         left perturbation, the inverse of the Gauss-Newton information there.
@@ -205,21 +222,36 @@ class ReprojectionLikelihood:
         _check_determined(information)
         return T, np.asarray(np.linalg.inv(information), dtype=np.float64)
 
+    def gauss_newton_step(self, T_camera_source: NDArray[np.float64]) -> Tensor:
+        """Twist (6,) of one Gauss-Newton step from a pose (4, 4), float64 on the CPU, differentiable in the matches.
+
+        At the solution the step is zero, and its gradient is that of the solution itself.
+        Raises UndeterminedPose as `solve` does.
+        """
+        gradient, information = self._linear_system(self.matches.double(), torch.from_numpy(T_camera_source))
+        _check_determined(information.detach().numpy())
+        return -torch.linalg.solve(information, gradient)
+
     def _normal_equations(
         self, matches: GaussianMatches, T: NDArray[np.float64]
     ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-        """Cost, gradient (6,) and information (6, 6) at a pose, the kernel as iteratively reweighted least squares."""
-        whitened, jacobian = matches.linearized(torch.from_numpy(T))
-        temper, threshold = float(self.temper), float(self.threshold)
-        length = torch.linalg.vector_norm(whitened, dim=-1)
-        weight = temper * matches.weight * (threshold / length.clamp(min=threshold))
-        cost = temper * float(matches.weight @ _half_huber(whitened, threshold))
+        """Cost, gradient (6,) and information (6, 6) at a pose."""
+        temper, pose = float(self.temper), torch.from_numpy(T)
+        cost = float(matches.weight @ _half_huber(matches.linearized(pose)[0], self.threshold.cpu().double()))
+        gradient, information = self._linear_system(matches, pose)
+        return temper * cost, temper * gradient.numpy(), temper * information.numpy()
+
+    def _linear_system(self, matches: GaussianMatches, T: Tensor) -> tuple[Tensor, Tensor]:
+        """Untempered gradient (6,) and information (6, 6), the kernel as iteratively reweighted least squares."""
+        whitened, jacobian = matches.linearized(T)
+        threshold = self.threshold.cpu().double()
+        weight = matches.weight * threshold / torch.linalg.vector_norm(whitened, dim=-1).clamp(min=threshold)
         gradient = torch.einsum("n,nij,ni->j", weight, jacobian, whitened)
         information = torch.einsum("n,nij,nik->jk", weight, jacobian, jacobian)
-        return cost, gradient.numpy(), information.numpy()
+        return gradient, information
 
 
-def _half_huber(whitened: Tensor, threshold: float | Tensor) -> Tensor:
+def _half_huber(whitened: Tensor, threshold: Tensor) -> Tensor:
     """rho(s^2) / 2 of residual vectors (..., 2) -> (...): s^2 / 2 up to the threshold, then linear in s."""
     length = torch.linalg.vector_norm(whitened, dim=-1)
     inner = torch.clamp(length, max=threshold)

@@ -13,6 +13,7 @@ from i2p_calib_ros.engines.match_fields import FrameMatches
 from i2p_calib_ros.network.config import NetworkConfig
 from i2p_calib_ros.network.network import VoxelPointPixelNet
 from i2p_calib_ros.network.spread import PriorSpread
+from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training import losses
 from i2p_calib_ros.training.samples import TrainingSample
@@ -58,18 +59,18 @@ def sample_loss(
     }
     if with_pose:
         start = _prior(np.eye(4), sample.spread)
-        effective = model.log_effective_points.exp()
-        kl = losses.pose_kl(matches.coarse, sample.T_true_prior, start, effective, _KL_POSES, rng)
+        likelihood = DenseLikelihood(matches.coarse, model.log_effective_points.exp())
+        kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng)
         terms["pose"] = (settings.pose_weight, kl)
     if outputs.fine is not None:
         fine = matches.fine(sample.T_near_prior, sample.near_spread)
         terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
         if with_pose:
             near = _prior(sample.T_near_prior, sample.near_spread)
-            effective = model.log_fine_effective_points.exp()
-            kl = losses.pose_kl(fine, sample.T_true_prior, near, effective, _KL_POSES, rng)
+            likelihood = DenseLikelihood(fine, model.log_fine_effective_points.exp())
+            kl = losses.pose_kl(likelihood, sample.T_true_prior, near, _KL_POSES, rng)
             terms["fine_pose"] = (settings.pose_weight, kl)
-    total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+    total = torch.stack([weight * term.cpu() for weight, term in terms.values()]).sum()
     return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
 
 

@@ -1,5 +1,7 @@
 """The reprojection likelihood: moments of match fields, Levenberg-Marquardt, robustness, and honest covariance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,10 @@ def gaussian_field(points, uv, covariance_px):
     )
 
 
+def gaussian_matches(points, uv, covariance_px):
+    return GaussianMatches.from_field(gaussian_field(points, uv, covariance_px))
+
+
 def isotropic(sigma_px):
     return sigma_px**2 * np.eye(2)
 
@@ -59,7 +65,7 @@ def poses(*T):
 def test_moments_are_those_of_the_match_distribution_plus_half_a_cell():
     points, uv = scene(40, margin=50)
     covariance = np.array([[80.0, 30.0], [30.0, 50.0]])
-    matches = GaussianMatches.from_field(gaussian_field(points, uv, covariance))
+    matches = gaussian_matches(points, uv, covariance)
     np.testing.assert_allclose(matches.pixel, uv, atol=0.1)
     expected = np.linalg.inv(covariance + isotropic(STRIDE / 2))
     found = matches.whitening.mT @ matches.whitening
@@ -68,16 +74,14 @@ def test_moments_are_those_of_the_match_distribution_plus_half_a_cell():
 
 def test_a_point_without_evidence_gets_the_covariance_of_the_image():
     points, uv = scene(1)
-    matches = GaussianMatches.from_field(gaussian_field(points, uv, isotropic(1e5)))
+    matches = gaussian_matches(points, uv, isotropic(1e5))
     np.testing.assert_allclose(matches.pixel[0], [VIEW.cx, VIEW.cy], atol=0.5)
     np.testing.assert_allclose(1.0 / np.diag(matches.whitening[0]), [256 / 12**0.5, 160 / 12**0.5], rtol=0.01)
 
 
 def test_jacobian_is_that_of_finite_differences():
     points, uv = scene(30)
-    matches = GaussianMatches.from_field(
-        gaussian_field(points, uv, np.array([[60.0, 20.0], [20.0, 30.0]]))
-    ).double()
+    matches = gaussian_matches(points, uv, np.array([[60.0, 20.0], [20.0, 30.0]])).double()
     T = se3.perturb(T_TRUE, [1.0, -2.0, 1.5], [0.1, 0.05, -0.1])
     _, jacobian = matches.linearized(torch.from_numpy(T))
     step = 1e-6
@@ -89,7 +93,7 @@ def test_jacobian_is_that_of_finite_differences():
 @pytest.mark.parametrize("seed", range(4))
 def test_levenberg_marquardt_finds_the_true_pose_of_sharp_matches(seed):
     points, uv = scene(200, seed)
-    likelihood = ReprojectionLikelihood(gaussian_field(points, uv, isotropic(4.0)), len(uv))
+    likelihood = ReprojectionLikelihood(gaussian_matches(points, uv, isotropic(4.0)), len(uv))
     rotation, translation = np.random.default_rng(seed).standard_normal((2, 3))
     start = se3.perturb(
         T_TRUE, 3.0 * rotation / np.linalg.norm(rotation), 0.2 * translation / np.linalg.norm(translation)
@@ -104,6 +108,42 @@ def test_levenberg_marquardt_finds_the_true_pose_of_sharp_matches(seed):
     np.testing.assert_allclose(at - off, 0.5, atol=0.05)
 
 
+def test_a_gauss_newton_step_at_the_solution_has_the_gradient_of_the_solution():
+    points, uv = scene(60)
+    noisy = uv + np.random.default_rng(1).normal(0, 3.0, uv.shape)
+    matches = gaussian_matches(points, noisy, isotropic(4.0))
+    T, _ = ReprojectionLikelihood(matches, 60.0).solve(T_TRUE)
+    shift = torch.from_numpy(np.random.default_rng(2).normal(0, 0.05, uv.shape)).float()
+    moved, _ = ReprojectionLikelihood(replace(matches, pixel=matches.pixel + shift), 60.0).solve(T)
+
+    pixel = matches.pixel.clone().requires_grad_()
+    step = ReprojectionLikelihood(replace(matches, pixel=pixel), 60.0).gauss_newton_step(T)
+    np.testing.assert_allclose(step.detach(), 0.0, atol=1e-5)
+    predicted = [float((torch.autograd.grad(s, pixel, retain_graph=True)[0] * shift).sum()) for s in step]
+    np.testing.assert_allclose(predicted, se3.log(moved @ se3.inverse(T)), rtol=0.1, atol=1e-5)
+
+
+def test_drawn_pixels_are_cells_with_the_frequencies_of_the_scores_and_the_gradient_of_the_mean():
+    scores = torch.full((2000, 3, 5), -30.0)
+    scores[:, 1, 4], scores[:, 2, 0] = np.log(0.7), np.log(0.3)
+    field = replace(gaussian_field(np.ones((2000, 3)), np.ones((2000, 2)), isotropic(4.0)), scores=scores)
+    drawn = GaussianMatches.drawn_from_field(field, torch.Generator().manual_seed(0)).pixel
+    right = (drawn == torch.tensor([4.0, 1.0]) * STRIDE + 1.5).all(dim=1)
+    left = (drawn == torch.tensor([0.0, 2.0]) * STRIDE + 1.5).all(dim=1)
+    assert (right | left).all() and float(right.float().mean()) == pytest.approx(0.7, abs=0.04)
+
+    gradients = []
+    for matches in (
+        lambda field: GaussianMatches.from_field(field),
+        lambda field: GaussianMatches.drawn_from_field(field, torch.Generator().manual_seed(0)),
+    ):
+        free = scores[:3].clone().requires_grad_()
+        matches(replace(field, scores=free, points=field.points[:3], overlap=field.overlap[:3])).pixel.sum().backward()
+        gradients.append(free.grad)
+    torch.testing.assert_close(*gradients)
+    assert gradients[0].abs().max() > 0.1
+
+
 def test_huber_limits_gross_mismatches():
     points, uv = scene(200, seed=3)
     covariance = isotropic(4.0)
@@ -112,7 +152,7 @@ def test_huber_limits_gross_mismatches():
     start = se3.perturb(T_TRUE, [2.0, -1.0, 1.0], [0.1, 0.1, -0.1])
     errors = []
     for huber_px in (8.0, 1e4):
-        likelihood = ReprojectionLikelihood(gaussian_field(points, wrong, covariance), len(uv), huber_px)
+        likelihood = ReprojectionLikelihood(gaussian_matches(points, wrong, covariance), len(uv), huber_px)
         errors.append(se3.pose_error(likelihood.solve(start)[0], T_TRUE).rotation_deg)
     assert errors[0] < 0.5 < errors[1]
 
@@ -122,7 +162,7 @@ def test_the_cost_of_a_mismatch_grows_linearly_beyond_the_threshold():
     costs = []
     for shift_px in (0.0, 50.0, 100.0, 150.0):
         field = gaussian_field(point, np.array([[20.0 + shift_px, 80.0]]), isotropic(6.0))
-        likelihood = ReprojectionLikelihood(field, effective_points=1.0, huber_px=12.0)
+        likelihood = ReprojectionLikelihood(GaussianMatches.from_field(field), effective_points=1.0, huber_px=12.0)
         costs.append(-float(likelihood.log_likelihood(torch.eye(4)[None])))
     steps = np.diff(costs)
     assert costs[0] < 0.01 and steps[1] == pytest.approx(steps[2], rel=0.02)
@@ -132,7 +172,7 @@ def test_the_cost_of_a_mismatch_grows_linearly_beyond_the_threshold():
 
 def test_points_behind_the_camera_cost_the_most_and_stay_finite():
     points, uv = scene(60)
-    likelihood = ReprojectionLikelihood(gaussian_field(points, uv, isotropic(6.0)), len(uv))
+    likelihood = ReprojectionLikelihood(gaussian_matches(points, uv, isotropic(6.0)), len(uv))
     at_camera = T_TRUE.copy()
     at_camera[:3, 3] -= se3.transform_points(T_TRUE, points[0])
     spread = PosePrior.from_spread(T_TRUE, 60.0, 20.0).sample(np.random.default_rng(0), 200)
@@ -147,7 +187,7 @@ def test_points_out_of_view_do_not_vote_and_thinning_keeps_the_information():
     points, uv = scene(300)
     field = gaussian_field(points, uv, isotropic(6.0))
     field.overlap[150:] = 0.0
-    likelihood = ReprojectionLikelihood(field, 60.0)
+    likelihood = ReprojectionLikelihood(GaussianMatches.from_field(field), 60.0)
     moved = poses(se3.perturb(T_TRUE, [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]))
     thinned = likelihood.thinned(150)
     assert len(thinned.matches.points) == 150
@@ -162,7 +202,7 @@ def test_posterior_finds_the_pose_with_an_honest_covariance():
     squared = []
     for trial in range(12):
         seen = uv + rng.normal(0, sigma_px, uv.shape)
-        likelihood = ReprojectionLikelihood(gaussian_field(points, seen, isotropic(sigma_px)), len(uv))
+        likelihood = ReprojectionLikelihood(gaussian_matches(points, seen, isotropic(sigma_px)), len(uv))
         start = se3.perturb(T_TRUE, rng.uniform(-4, 4, 3), rng.uniform(-0.3, 0.3, 3))
         posterior = sample_posterior(
             likelihood.log_likelihood, PosePrior.from_spread(start, 2.5, 0.2), seed=trial

@@ -11,6 +11,7 @@ from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.network.config import FINE_STRIDE, NetworkConfig
 from i2p_calib_ros.network.inputs import TooFewPoints
+from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.match_field import make_match_field
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training import losses, trainer
@@ -88,7 +89,8 @@ def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
             inputs.view,
         )
         rng = np.random.default_rng(0)
-        return float(losses.pose_kl(field, sample.T_true_prior, prior, torch.tensor(20.0), poses=340, rng=rng))
+        likelihood = DenseLikelihood(field, 20.0)
+        return float(losses.pose_kl(likelihood, sample.T_true_prior, prior, poses=340, rng=rng))
 
     def peaks(cell):
         return -0.5 * ((grid - cell[:, None, None]) ** 2).sum(-1) / 1.5**2
