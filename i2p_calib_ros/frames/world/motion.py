@@ -36,14 +36,17 @@ class Trajectory:
             np.asarray(times_s, dtype=np.float64), np.asarray(xyz, dtype=np.float64), Rotation.from_euler("z", yaw)
         )
 
+    def position(self, times_s: ArrayLike) -> FloatArray:
+        """Where the body's origin is (..., 3), metres in the world, at times (...)."""
+        return np.stack([np.interp(times_s, self.times_s, along_axis) for along_axis in self.xyz.T], axis=-1)
+
     def pose(self, times_s: ArrayLike) -> FloatArray:
         """T_world_body (..., 4, 4) at times (...)."""
         times = np.clip(np.asarray(times_s, dtype=np.float64), self.times_s[0], self.times_s[-1])
         flat = times.ravel()
         T = np.zeros((flat.size, 4, 4))
         T[:, 3, 3] = 1.0
-        for axis in range(3):
-            T[:, axis, 3] = np.interp(flat, self.times_s, self.xyz[:, axis])
+        T[:, :3, 3] = self.position(flat)
         if len(self.times_s) == 1:
             T[:, :3, :3] = self.rotations.as_matrix()
         else:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from i2p_calib_ros.frames.world.mesh import Mesh
 from i2p_calib_ros.frames.world.motion import Trajectory
 from i2p_calib_ros.frames.world.place import Place
+from i2p_calib_ros.frames.world.vectors import dot, unit
 
 FloatArray = NDArray[np.float32]
 
@@ -48,7 +49,7 @@ class Hits:
         return self.material >= 0
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Hits:
-        return Hits(self.distance_m[rows], self.xyz[rows], self.normal[rows], self.uv[rows], self.material[rows])
+        return Hits(*(field.take(rows, axis=0) for field in vars(self).values()))
 
 
 class Tracer:
@@ -59,8 +60,8 @@ class Tracer:
 
     def moving(self, time_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centres (n, 3) and radii (n,) of spheres around the moving bodies at one time, in the order of the place."""
-        bodies = self._bodies[1:]
-        return np.array([b.centre(time_s) for b in bodies]).reshape(-1, 3), np.array([b.radius for b in bodies])
+        moving = [(body.trajectory.position(time_s), body.radius) for body in self._bodies if body.trajectory]
+        return np.array([centre for centre, _ in moving]).reshape(-1, 3), np.array([radius for _, radius in moving])
 
     def at(self, time_s: float, which: NDArray[np.bool_] | None = None) -> Tracer:
         """The place with everything stopped at one time, for the many rays of an image.
@@ -78,23 +79,19 @@ class Tracer:
         o, d, t = _rays(origins, directions, times_s)
         n = len(d)
         distance = np.full(n, NOTHING_M, dtype=np.float32)
-        xyz, normal, uv = (np.zeros((n, width), dtype=np.float32) for width in (3, 3, 2))
-        hits = Hits(distance, xyz, normal, uv, np.full(n, -1, dtype=np.int32))
+        normal, uv = (np.zeros((n, width), dtype=np.float32) for width in (3, 2))
+        material = np.full(n, -1, dtype=np.int32)
         bundle = _Bundle(o, d, t)
         for body in self._bodies:
             rows, poses = body.candidates(bundle, distance)
             if rows.size == 0:
                 continue
-            if rows.size == n:
-                body.trace(o, d, poses, rows, hits)
-            else:
-                body.trace(o[rows], d[rows], poses, rows, hits)
-        np.multiply(d, distance[:, None], out=xyz)
-        np.add(xyz, o, out=xyz)
-        xyz[~hits.hit] = 0.0
-        facing_away = np.flatnonzero(np.einsum("ij,ij->i", normal, d) > 0)
-        normal[facing_away] *= -1
-        return hits
+            nearer, found = body.trace(*bundle.of(rows), poses, distance.take(rows))
+            rows = rows.take(nearer)
+            distance[rows], normal[rows], uv[rows], material[rows] = found
+        xyz = (o + d * distance[:, None]) * (material >= 0)[:, None]
+        normal *= np.where(dot(normal, d) > 0, np.float32(-1), np.float32(1))[:, None]
+        return Hits(distance, xyz, normal, uv, material)
 
     def occluded(
         self, origins: ArrayLike, directions: ArrayLike, times_s: ArrayLike = 0.0, reach_m: ArrayLike = 200.0
@@ -107,7 +104,7 @@ class Tracer:
         for body in self._bodies:
             rows, poses = body.candidates(bundle, np.where(blocked, np.float32(0), reach))
             if rows.size:
-                blocked[rows] |= body.meets(o[rows], d[rows], poses, reach[rows])
+                blocked[rows] = body.meets(*bundle.of(rows), poses, reach.take(rows))
         return blocked
 
 
@@ -116,6 +113,12 @@ class _Bundle:
 
     def __init__(self, o: FloatArray, d: FloatArray, t: NDArray[np.float64]) -> None:
         self.o, self.d, self.t = o, d, t
+
+    def of(self, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+        """Origins and directions of the rays `rows` (m,), which ascend."""
+        if rows.size == len(self.d):
+            return self.o, self.d
+        return self.o.take(rows, axis=0), self.d.take(rows, axis=0)
 
     @cached_property
     def origins(self) -> tuple[NDArray[np.float64], float]:
@@ -138,10 +141,11 @@ class _Bundle:
         if distance > radius + spread:  # a cone leaves few rays to look at closely
             cosine = np.sqrt(1 - ((radius + spread) / distance) ** 2)
             rows = np.flatnonzero(self.d @ (away / distance).astype(np.float32) > np.float32(cosine - 1e-5))
-        to_body = centre.astype(np.float32) - self.o[rows]
-        along = np.einsum("ij,ij->i", to_body, self.d[rows])
-        beside = np.einsum("ij,ij->i", to_body, to_body) - along**2
-        return rows[(beside < radius**2) & (along > -radius) & (along - radius < reach[rows])]
+        o, d = self.of(rows)
+        to_body = centre.astype(np.float32) - o
+        along = dot(to_body, d)
+        beside = dot(to_body, to_body) - along**2
+        return rows[(beside < radius**2) & (along > -radius) & (along - radius < reach.take(rows))]
 
 
 class _Body:
@@ -150,19 +154,10 @@ class _Body:
     def __init__(self, mesh: Mesh, trajectory: Trajectory | None) -> None:
         self.mesh = mesh
         self.trajectory = trajectory
-        self._scene = EmbreeScene()
+        self._scene = EmbreeScene(robust=False)
         if len(mesh):
             TriangleMesh(self._scene, np.ascontiguousarray(mesh.corners))
-        self._middle, self.radius = np.zeros(3), 0.0
-        if len(mesh) and trajectory is not None:
-            low, high = mesh.bounds
-            self._middle = (low + high).astype(np.float64) / 2
-            self.radius = float(np.linalg.norm(high - low)) / 2
-
-    def centre(self, times_s: ArrayLike) -> NDArray[np.float64]:
-        """Centre (..., 3) of the sphere around a moving body, in the world."""
-        assert self.trajectory is not None
-        return (self.trajectory.pose(times_s) @ np.append(self._middle, 1.0))[..., :3]
+        self.radius = float(np.linalg.norm(mesh.corners, axis=-1).max(initial=0.0))
 
     def stopped(self, time_s: float) -> Mesh:
         """The mesh of a moving body in the world at one time."""
@@ -176,31 +171,28 @@ class _Body:
         if not len(self.mesh) or not len(bundle.d):
             return np.zeros(0, dtype=np.int64), None
         if self.trajectory is None:
-            return np.arange(len(bundle.d)), None
-        T_knots = self.trajectory.pose(bundle.knots_s)
-        centres = (T_knots @ np.append(self._middle, 1.0))[:, :3]
+            return np.flatnonzero(reach > 0), None
+        centres = self.trajectory.position(bundle.knots_s)
         middle = centres.mean(axis=0)
         radius = self.radius + float(np.linalg.norm(centres - middle, axis=1).max())
         rows = bundle.towards(middle, radius, reach)
-        return rows, _between_knots(T_knots, bundle.knots_s, bundle.t[rows])
+        if rows.size == 0:
+            return rows, None
+        return rows, _between_knots(self.trajectory.pose(bundle.knots_s), bundle.knots_s, bundle.t[rows])
 
     def trace(
-        self, o: FloatArray, d: FloatArray, poses: NDArray[np.float64] | None, rows: NDArray[np.int64], hits: Hits
-    ) -> None:
-        """Enter into `hits` what is nearer than what they hold; the rays are those of `rows`."""
-        answer = self._scene.run(*self._in_body(o, d, poses), dists=hits.distance_m[rows], output=1)
+        self, o: FloatArray, d: FloatArray, poses: NDArray[np.float64] | None, reach_m: FloatArray
+    ) -> tuple[NDArray[np.int64], tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32]]]:
+        """Which rays (n,) meet the body nearer than `reach_m` (n,), and at what distance, normal, uv and material."""
+        answer = self._scene.run(*self._in_body(o, d, poses), dists=reach_m, output=1)
         nearer = np.flatnonzero(answer["primID"] >= 0)
-        triangle, target = answer["primID"][nearer], rows[nearer]
-        second, third = answer["u"][nearer], answer["v"][nearer]
+        triangle, second, third, distance = (answer[name].take(nearer) for name in ("primID", "u", "v", "tfar"))
         shares = np.stack([1 - second - third, second, third], axis=1)
-        normal = np.einsum("ij,ijk->ik", shares, self.mesh.normals[triangle])
+        normal = np.einsum("ij,ijk->ik", shares, self.mesh.normals.take(triangle, axis=0))
         if poses is not None:
             normal = np.einsum("nij,nj->ni", poses[nearer, :3, :3], normal)
-        hits.distance_m[target] = answer["tfar"][nearer]
-        length = np.sqrt(np.einsum("ij,ij->i", normal, normal))
-        hits.normal[target] = normal / np.maximum(length, 1e-9)[:, None]
-        hits.uv[target] = np.einsum("ij,ijk->ik", shares, self.mesh.uv[triangle])
-        hits.material[target] = self.mesh.material[triangle]
+        uv = np.einsum("ij,ijk->ik", shares, self.mesh.uv.take(triangle, axis=0))
+        return nearer, (distance, unit(normal), uv, self.mesh.material.take(triangle))
 
     def meets(
         self, o: FloatArray, d: FloatArray, poses: NDArray[np.float64] | None, reach_m: FloatArray
