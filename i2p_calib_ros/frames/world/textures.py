@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_calib_ros.frames.world.vectors import length
+
 FloatArray = NDArray[np.floating]
 
 TILE_PX = 512
@@ -251,8 +253,8 @@ TEXTURES: dict[str, Callable[[np.random.Generator], FloatArray]] = {
 LEVELS = 8
 """Mip levels below the finest; beyond them a tile is its mean."""
 PAD_PX = 2
-TAPS = 8
-"""Look-ups along a footprint that is longer than wide: a road seen from far along it."""
+TAPS = (1, 3, 8)
+"""Look-ups along footprints that are up to as many times longer than wide: a road seen from far along it needs most."""
 SHARPNESS = 0.7
 """Texels a footprint holds are taken for fewer, because bilinear look-ups blur by themselves."""
 STEP = 0.01
@@ -287,19 +289,19 @@ class TextureAtlas:
         All in tiles: the footprint is `longer_tiles` (n, 2) one way and `shorter_tiles` (n,) across it; v points up in
         the tile.
         """
-        length = np.linalg.norm(longer_tiles, axis=1)
-        width = np.maximum(shorter_tiles, length / TAPS)
+        extent = length(longer_tiles)
+        width = np.maximum(shorter_tiles, extent / TAPS[-1])
+        taps = np.searchsorted(TAPS, extent / np.maximum(width, 1e-12) - 0.5)
         factor = np.empty((len(texture), 3), dtype=np.float32)
-        stretched = length > 1.5 * width
-        rows = np.flatnonzero(~stretched)
-        factor[rows] = self._trilinear(texture[rows], uv_tiles[rows], np.maximum(width, length)[rows])
-        rows = np.flatnonzero(stretched)
-        step, level = longer_tiles[rows] / TAPS, np.round(_level(width[rows])).astype(np.int32)
-        taps = [
-            self._bilinear(texture[rows], uv_tiles[rows] + step * (tap - (TAPS - 1) / 2), level)
-            for tap in range(TAPS)
-        ]
-        factor[rows] = sum(taps) / np.float32(TAPS)
+        rows = np.flatnonzero(taps == 0)
+        round_m = np.maximum(width, extent).take(rows)
+        factor[rows] = self._trilinear(texture.take(rows), uv_tiles.take(rows, axis=0), round_m)
+        for group, count in enumerate(TAPS[1:], start=1):
+            rows = np.flatnonzero(taps == group)
+            names, uv, step = texture.take(rows), uv_tiles.take(rows, axis=0), longer_tiles.take(rows, axis=0) / count
+            level = np.round(_level(width.take(rows))).astype(np.int32)
+            looks = (self._bilinear(names, uv + step * (tap - (count - 1) / 2), level) for tap in range(count))
+            factor[rows] = sum(looks) / np.float32(count)
         return factor
 
     def sample_soft(self, texture: int, uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from i2p_calib_ros.frames.world.camera.pixel_rays import PixelRays, pixel_rays
 from i2p_calib_ros.frames.world.camera.shading import Footprints, Shader
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.tracer import Hits, Tracer
+from i2p_calib_ros.frames.world.vectors import dot, length, unit
 from i2p_calib_ros.geometry.camera import Camera
 
 __all__ = ["Imaging", "depth_image", "random_imaging", "render_image"]
@@ -75,13 +76,13 @@ def render_image(
     borders = _Borders.of(edges.reshape(view.shape))
     further = tracer.trace(T[:3, 3], view.directions_at(borders.pixels, borders.offsets_px), time_s)
     like, same = _most_alike(further, hits, borders)
-    colours = radiance[like]
+    colours = radiance.take(like, axis=0)
     new = np.flatnonzero(~same)
     if new.size:
         directions = view.directions_at(borders.pixels[new], borders.offsets_px[new])
         further, like = further[new], like[new]
         sunlight = shader.sunlight(further)
-        colours[new] = sum(shader.radiance(further, directions, footprints[like], openness[like], sunlight))
+        colours[new] = sum(shader.radiance(further, directions, footprints[like], openness.take(like), sunlight))
     radiance[edges] = borders.means_with(radiance, colours)[edges]
     radiance[~view.valid] = 0.0
     return develop(radiance.reshape(*view.shape, 3), imaging, rng)
@@ -156,9 +157,10 @@ class _View:
     def directions_at(self, pixels: IntArray, offsets_px: NDArray[np.float64]) -> FloatArray:
         """Unit directions (n, 3) of rays beside the centres of pixels (n,), offsets (n, 2) right and down."""
         offsets = offsets_px.astype(np.float32)
-        directions = self.directions[pixels]
-        directions = directions + offsets[:, :1] * self._along[0][pixels] + offsets[:, 1:] * self._along[1][pixels]
-        return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        directions = self.directions.take(pixels, axis=0)
+        directions += offsets[:, :1] * self._along[0].take(pixels, axis=0)
+        directions += offsets[:, 1:] * self._along[1].take(pixels, axis=0)
+        return unit(directions)
 
 
 def _near_or_in_view(
@@ -182,7 +184,7 @@ def _edges(hits: Hits, shape: tuple[int, int]) -> NDArray[np.bool_]:
     for axis in (0, 1):
         first = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
         second = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
-        turn = np.einsum("ijk,ijk->ij", normal[first], normal[second])
+        turn = dot(normal[first], normal[second])
         change = material[first] != material[second]
         change |= (turn < 0.9) & (material[first] >= 0)
         # Along a plane the inverse of the distance is nearly linear: its slope may not change abruptly.
@@ -226,7 +228,7 @@ def _smoothed(
             first = tuple(slice(None, -reach) if a == axis else slice(None) for a in (0, 1))
             second = tuple(slice(reach, None) if a == axis else slice(None) for a in (0, 1))
             same = np.abs(log_distance[first] - log_distance[second]) < 0.05 * reach
-            same &= np.einsum("ijk,ijk->ij", normal[first], normal[second]) > 0.85
+            same &= dot(normal[first], normal[second]) > 0.85
             weight_here = same * np.float32(share)
             total[first] += weight_here * smooth[second]
             total[second] += weight_here * smooth[first]
@@ -239,20 +241,20 @@ def _smoothed(
 def _footprints(hits: Hits, view: _View) -> Footprints:
     """Texture footprints from the coordinates of neighbouring pixels; round ones where a neighbour is elsewhere."""
     shape = view.shape
-    cosine = np.abs(np.einsum("ij,ij->i", hits.normal, view.directions))
+    cosine = np.abs(dot(hits.normal, view.directions))
     around = Footprints.round(hits.distance_m, cosine, view.pixel_rad)
     widest = (2.5 * hits.distance_m * view.pixel_rad / np.maximum(cosine, 0.01)).reshape(shape)
     uv, material = hits.uv.reshape(*shape, 2), hits.material.reshape(shape)
-    axes, lengths = [], []
+    axes, extents = [], []
     for axis in (1, 0):
         change = np.zeros_like(uv)
         change[tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))] = np.diff(uv, axis=axis)
         same = np.zeros(shape, dtype=bool)
         same[tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))] = np.diff(material, axis=axis) == 0
-        length = np.linalg.norm(change, axis=-1)
+        extent = length(change)
         axes.append(change)
-        lengths.append(np.where(same & (length < widest), length, np.nan))
-    along_u, along_v = (length.ravel() for length in lengths)
+        extents.append(np.where(same & (extent < widest), extent, np.nan))
+    along_u, along_v = (extent.ravel() for extent in extents)
     known = np.isfinite(along_u) & np.isfinite(along_v) & hits.hit
     u_longer = (along_u > along_v)[:, None]
     longer = np.where(u_longer, axes[0].reshape(-1, 2), axes[1].reshape(-1, 2))
@@ -272,9 +274,9 @@ def _most_alike(further: Hits, hits: Hits, borders: _Borders) -> tuple[IntArray,
     spot of the same surface, so that it looks the same."""
 
     def likeness(pixels: IntArray) -> FloatArray:
-        turn = 1 - np.einsum("ij,ij->i", hits.normal[pixels], further.normal)
-        step = np.abs(hits.distance_m[pixels] / further.distance_m - 1)
-        return (hits.material[pixels] == further.material) - turn - np.minimum(step * 5, 1)
+        turn = 1 - dot(hits.normal.take(pixels, axis=0), further.normal)
+        step = np.abs(hits.distance_m.take(pixels) / further.distance_m - 1)
+        return (hits.material.take(pixels) == further.material) - turn - np.minimum(step * 5, 1)
 
     first, second = likeness(borders.pixels), likeness(borders.beside)
     like = np.where(first >= second, borders.pixels, borders.beside)

@@ -12,6 +12,7 @@ from i2p_calib_ros.frames.world.camera.light import Light
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.textures import TextureAtlas, texture_atlas
 from i2p_calib_ros.frames.world.tracer import Hits, Tracer
+from i2p_calib_ros.frames.world.vectors import dot, length, unit
 
 FloatArray = NDArray[np.floating]
 
@@ -59,7 +60,7 @@ class Footprints:
         return cls(np.zeros((len(shorter), 2), dtype=np.float32), shorter)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Footprints:
-        return Footprints(self.longer_m[rows], self.shorter_m[rows])
+        return Footprints(self.longer_m.take(rows, axis=0), self.shorter_m.take(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,18 +84,19 @@ class Shader:
         different cells is the share of the light from above that reaches it.
         """
         n = len(cell)
-        radius = np.sqrt((cell // 4 + self.rng.random(n, dtype=np.float32)) / 4)
-        angle = (2 * np.pi / 4) * (cell % 4 + self.rng.random(n, dtype=np.float32)).astype(np.float32)
+        row, column = (part.astype(np.float32) for part in np.divmod(cell, 4))
+        radius = np.sqrt((row + self.rng.random(n, dtype=np.float32)) / 4)
+        angle = (column + self.rng.random(n, dtype=np.float32)) * np.float32(2 * np.pi / 4)
         first, second = _tangents(hits.normal)
         directions = (radius * np.cos(angle))[:, None] * first + (radius * np.sin(angle))[:, None] * second
         directions += np.sqrt(np.maximum(1 - radius**2, 0))[:, None] * hits.normal
         # What comes from below is light that the ground throws back; it is estimated, not traced.
-        directions[directions[:, 2] < 0] *= -1
-        inward = np.einsum("ij,ij->i", directions, hits.normal) <= 0
+        directions *= np.where(directions[:, 2] < 0, np.float32(-1), np.float32(1))[:, None]
+        inward = dot(directions, hits.normal) <= 0
         rows = np.flatnonzero(hits.hit & ~inward)
-        free = np.where(inward, 0.5, 1.0).astype(np.float32)
+        free = np.where(inward, np.float32(0.5), np.float32(1.0))
         free[rows] = ~self.tracer.occluded(
-            _lifted(hits, rows), directions[rows], self.time_s, SKY_REACH_M[self.place.indoor]
+            _lifted(hits, rows), directions.take(rows, axis=0), self.time_s, SKY_REACH_M[self.place.indoor]
         )
         return free
 
@@ -120,132 +122,137 @@ class Shader:
 
         openness (n,) and sunlight (n,) 0..1: see `open_to_sky` and `sunlight`.
         """
-        matt = self._matt(hits, directions, footprints, openness, sunlight)
-        mirrored = np.zeros_like(matt)
         rows = np.flatnonzero(hits.hit)
-        gloss, mirror_normal = self._gloss(hits, rows)
-        cosine = np.clip(-np.einsum("ij,ij->i", mirror_normal, directions[rows]), 0.02, 1)
+        seen, towards, sunlight = hits[rows], directions.take(rows, axis=0), sunlight.take(rows)
+        matt = self._scattered(seen, self._albedo(seen, footprints[rows]), openness.take(rows), sunlight)
+        mirrored = np.zeros((len(directions), 3), dtype=np.float32)
+        gloss, mirror_normal = self._gloss(seen)
+        cosine = np.clip(-dot(mirror_normal, towards), 0.02, 1)
         share = np.where(gloss > 0, gloss + (1 - gloss) * (1 - cosine) ** 5 * ROUGH, 0)  # Schlick 1994
-        shiny = np.flatnonzero((share > FAINTEST) | self._materials.transparent[hits.material[rows]])
+        transparent = self._materials.transparent.take(seen.material)
+        clear = np.exp(-seen.distance_m / np.float32(self.light.haze_range_m))[:, None]
+        shiny = np.flatnonzero((share > FAINTEST) | transparent)
         if shiny.size:
-            rows, share = rows[shiny], share[shiny]
-            outward = directions[rows] + 2 * cosine[shiny, None] * mirror_normal[shiny]
-            outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-            mirrored[rows] = self._mirrored(hits, rows, outward, share, sunlight[rows])
-            matt[rows] *= 1 - share[:, None]
-            panes = np.flatnonzero(self._materials.transparent[hits.material[rows]])
-            matt[rows[panes]] += PANE_TINT * (1 - share[panes, None]) * self._behind(hits, rows[panes], directions)
-        clear = np.where(hits.hit, np.exp(-hits.distance_m / np.float32(self.light.haze_range_m)), 1)[:, None]
-        return matt * clear + self.light.haze_rgb * (1 - clear), mirrored * clear
+            share, normal = share.take(shiny), mirror_normal.take(shiny, axis=0)
+            outward = unit(towards.take(shiny, axis=0) + 2 * cosine.take(shiny)[:, None] * normal)
+            image = self._mirrored(seen[shiny], outward, share, sunlight.take(shiny))
+            mirrored[rows.take(shiny)] = image * clear.take(shiny, axis=0)
+            matt[shiny] *= 1 - share[:, None]
+            panes = np.flatnonzero(transparent.take(shiny))
+            behind = shiny.take(panes)
+            light = self._behind(seen[behind], towards.take(behind, axis=0))
+            matt[behind] += PANE_TINT * (1 - share.take(panes)[:, None]) * light
+        return self._before_sky(hits, directions, rows, matt * clear + self.light.haze_rgb * (1 - clear)), mirrored
 
     def wet(self, hits: Hits) -> NDArray[np.bool_]:
         """Which hits (n,) are ground that the rain has wetted."""
-        wettable = self._materials.wettable[hits.material] & (hits.normal[:, 2] > 0.9)
+        wettable = self._materials.wettable.take(hits.material) & (hits.normal[:, 2] > 0.9)
         return wettable & hits.hit & (self.light.wetness > 0)
 
-    def _matt(
-        self,
-        hits: Hits,
-        directions: FloatArray,
-        footprints: Footprints,
-        openness: FloatArray,
-        sunlight: FloatArray,
+    def _before_sky(
+        self, hits: Hits, directions: FloatArray, rows: NDArray[np.int64], radiance: FloatArray
     ) -> FloatArray:
-        """Light scattered evenly and emitted; the sky where a ray met nothing."""
-        result = np.zeros((len(directions), 3), dtype=np.float32)
+        """`radiance` (m, 3) of the rays `rows`, which met something, and that of the sky for the other rays (n, 3)."""
+        if rows.size == len(directions):
+            return radiance
+        result = np.empty((len(directions), 3), dtype=np.float32)
         missed = np.flatnonzero(~hits.hit)
-        result[missed] = self.light.sky_radiance(directions[missed])
-        rows = np.flatnonzero(hits.hit)
-        if rows.size == 0:
-            return result
-        normal, open_above = hits.normal[rows], openness[rows, None]
-        incoming = self.light.ambient_radiance(normal) * open_above
-        incoming += self.light.bounce_rgb * ((1 - open_above) * (0.2 + 0.8 * open_above))
-        facing = np.maximum(normal @ self.light.sun_direction, 0) * sunlight[rows]
-        incoming += facing[:, None] * self.light.sun_rgb
-        if self.light.lamp_rgb.any() and len(self._lamps):
-            self._add_lamps(incoming, hits, rows)
-        emitted = self._materials.emission[hits.material[rows]]
-        result[rows] = self._albedo(hits, rows, footprints) * incoming + emitted
+        result[missed] = self.light.sky_radiance(directions.take(missed, axis=0))
+        result[rows] = radiance
         return result
 
-    def _albedo(self, hits: Hits, rows: NDArray[np.int64], footprints: Footprints) -> FloatArray:
+    def _scattered(self, hits: Hits, albedo: FloatArray, openness: FloatArray, sunlight: FloatArray) -> FloatArray:
+        """Light (n, 3) that rays find scattered evenly and emitted where each met something."""
+        open_above = openness[:, None]
+        incoming = self.light.ambient_radiance(hits.normal) * open_above
+        incoming += self.light.bounce_rgb * ((1 - open_above) * (0.2 + 0.8 * open_above))
+        facing = np.maximum(hits.normal @ self.light.sun_direction, 0) * sunlight
+        incoming += facing[:, None] * self.light.sun_rgb
+        if self.light.lamp_rgb.any() and len(self._lamps):
+            self._add_lamps(incoming, hits)
+        if self.light.wetness > 0:
+            incoming *= 1 - np.float32(0.5 * self.light.wetness) * self.wet(hits)[:, None]
+        return np.minimum(albedo, 0.95) * incoming + self._materials.emission.take(hits.material, axis=0)
+
+    def _albedo(self, hits: Hits, footprints: Footprints) -> FloatArray:
+        """Albedo (n, 3) of what rays met, textured."""
         table, atlas = self._materials, self._atlas
-        material = hits.material[rows]
-        tile = table.tile_m[material, None]
-        texture, uv = table.texture[material], hits.uv[rows] / tile
-        footprints = footprints[rows]
-        factor = atlas.sample(texture, uv, footprints.longer_m / tile, footprints.shorter_m / tile[:, 0])
-        weathered = np.flatnonzero(table.weathers[material])
+        tile = table.tile_m.take(hits.material)[:, None]
+        factor = atlas.sample(
+            table.texture.take(hits.material),
+            hits.uv / tile,
+            footprints.longer_m / tile,
+            footprints.shorter_m / tile[:, 0],
+        )
+        weathered = np.flatnonzero(table.weathers.take(hits.material))
         stains = atlas.sample_soft(
             atlas.names.index("soil"),
-            hits.uv[rows[weathered]] / WEATHER_TILE_M,
-            footprints.shorter_m[weathered] / WEATHER_TILE_M,
+            hits.uv.take(weathered, axis=0) / WEATHER_TILE_M,
+            footprints.shorter_m.take(weathered) / WEATHER_TILE_M,
         )
         factor[weathered] *= 0.5 + 0.5 * stains
-        albedo = table.albedo[material] * factor
-        if self.light.wetness > 0:
-            albedo *= 1 - 0.5 * self.light.wetness * self.wet(hits)[rows, None]
-        return np.minimum(albedo, 0.95)
+        return table.albedo.take(hits.material, axis=0) * factor
 
-    def _gloss(self, hits: Hits, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
-        """Mirrored share at normal incidence (n,) of hits `rows`, and the normals (n, 3) of the mirrors."""
-        gloss, normal = self._materials.gloss[hits.material[rows]], hits.normal[rows]
+    def _gloss(self, hits: Hits) -> tuple[FloatArray, FloatArray]:
+        """Mirrored share at normal incidence (n,) of hits, and the normals (n, 3) of the mirrors."""
+        gloss, normal = self._materials.gloss.take(hits.material), hits.normal
         if self.light.wetness == 0:
             return gloss, normal
-        wet = np.flatnonzero(self.wet(hits)[rows])
+        wet = np.flatnonzero(self.wet(hits))
         # Water gathers in a slow pattern along the ground.
         pattern = self._atlas.sample_soft(
-            self._atlas.names.index("concrete"), hits.xyz[rows[wet], :2] / PUDDLE_TILE_M, np.full(len(wet), 0.01)
+            self._atlas.names.index("concrete"), hits.xyz[wet, :2] / PUDDLE_TILE_M, np.full(len(wet), 0.01)
         )[:, 0]
         puddle = np.clip(0.3 + 6 * (pattern - 1), 0, 1) * self.light.wetness
         gloss[wet] = 0.005 + 0.02 * puddle
         # Water lies level on the coarse grain below.
+        normal = normal.copy()
         normal[wet] = (0.0, 0.0, 1.0)
         return gloss, normal
 
-    def _mirrored(
-        self, hits: Hits, rows: NDArray[np.int64], outward: FloatArray, share: FloatArray, sunlight: FloatArray
-    ) -> FloatArray:
-        """What hits `rows` (m,) show of the place in directions `outward` (m, 3), and the glint of the sun (m, 3)."""
-        image = self._second_sight(_lifted(hits, rows), outward)
+    def _mirrored(self, hits: Hits, outward: FloatArray, share: FloatArray, sunlight: FloatArray) -> FloatArray:
+        """What hits (m,) show of the place in directions `outward` (m, 3), and the glint of the sun (m, 3)."""
+        image = self._second_sight(_lifted(hits), outward)
         glint = np.maximum(outward @ self.light.sun_direction, 0) ** GLINT_EXPONENT * GLINT_STRENGTH * sunlight
         return share[:, None] * (image + glint[:, None] * self.light.sun_rgb)
 
-    def _behind(self, hits: Hits, rows: NDArray[np.int64], directions: FloatArray) -> FloatArray:
-        """What lies behind the panes that rays `rows` (m,) met (m, 3)."""
-        return self._second_sight(hits.xyz[rows] + directions[rows] * PANE_THICKNESS_M, directions[rows])
+    def _behind(self, panes: Hits, directions: FloatArray) -> FloatArray:
+        """What lies behind the panes that rays (m,) met (m, 3)."""
+        return self._second_sight(panes.xyz + directions * PANE_THICKNESS_M, directions)
 
     def _second_sight(self, origins: FloatArray, directions: FloatArray) -> FloatArray:
-        """Radiance (n, 3) of what rays from surfaces meet, matt and without textures' detail."""
+        """Radiance (n, 3) of what rays from surfaces meet, matt and without textures."""
         hits = self.tracer.trace(origins, directions, self.time_s)
-        blurred = Footprints.round(hits.distance_m, np.ones(len(directions)), np.full(len(directions), 0.01))
-        openness = np.full(len(directions), SECOND_SIGHT, dtype=np.float32)
-        return self._matt(hits, directions, blurred, openness, self.sunlight(hits))
+        rows = np.flatnonzero(hits.hit)
+        seen = hits[rows]
+        albedo = self._materials.albedo.take(seen.material, axis=0)
+        openness = np.full(len(rows), SECOND_SIGHT, dtype=np.float32)
+        return self._before_sky(
+            hits, directions, rows, self._scattered(seen, albedo, openness, self.sunlight(seen))
+        )
 
-    def _add_lamps(self, incoming: FloatArray, hits: Hits, rows: NDArray[np.int64]) -> None:
+    def _add_lamps(self, incoming: FloatArray, hits: Hits) -> None:
         """Add the light of the lamps, which shine downwards; only the brightest at each hit casts a shadow."""
-        xyz, normal = hits.xyz[rows], hits.normal[rows]
-        total = np.zeros(len(rows), dtype=np.float32)
-        most, which = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.int64)
+        total, most = (np.zeros(len(hits.material), dtype=np.float32) for _ in range(2))
+        which = np.zeros(len(hits.material), dtype=np.int64)
         for index, lamp in enumerate(self._lamps):
-            offset = lamp - xyz
-            square = np.einsum("ij,ij->i", offset, offset)
-            facing = np.einsum("ij,ij->i", offset, normal)
+            offset = lamp - hits.xyz
+            square = dot(offset, offset)
+            facing = dot(offset, hits.normal)
             near = np.flatnonzero((square < LAMP_REACH_M**2) & (facing > 0) & (offset[:, 2] > 0))
-            square = np.maximum(square[near], 0.25)
+            square = np.maximum(square.take(near), 0.25)
             fade = (1 - square / LAMP_REACH_M**2) ** 2
-            share = facing[near] * offset[near, 2] * fade / square**2
+            share = facing.take(near) * offset[:, 2].take(near) * fade / square**2
             total[near] += share
-            brighter = share > most[near]
-            most[near[brighter]], which[near[brighter]] = share[brighter], index
-        shaded = np.flatnonzero(most > 0.02 * max(float(most.max()), 1e-9))
-        offset = self._lamps[which[shaded]] - xyz[shaded]
-        reach = np.linalg.norm(offset, axis=1)
+            brighter = np.flatnonzero(share > most.take(near))
+            most[near.take(brighter)], which[near.take(brighter)] = share.take(brighter), index
+        shaded = np.flatnonzero(most > 0.02 * max(float(most.max(initial=0.0)), 1e-9))
+        offset = self._lamps.take(which.take(shaded), axis=0) - hits.xyz.take(shaded, axis=0)
+        reach = length(offset)
         # A lamp hangs inside its housing: what is close to it does not count.
-        start, towards = _lifted(hits, rows[shaded]), offset / reach[:, None]
+        start, towards = _lifted(hits, shaded), offset / reach[:, None]
         blocked = self.tracer.occluded(start, towards, self.time_s, np.maximum(reach - HOUSING_M, 0))
-        total[shaded] -= np.where(blocked, most[shaded], 0)
+        total[shaded] -= np.where(blocked, most.take(shaded), 0)
         incoming += total[:, None] * self.light.lamp_rgb
 
     @cached_property
@@ -290,9 +297,10 @@ class _MaterialTable:
         )
 
 
-def _lifted(hits: Hits, rows: NDArray[np.int64]) -> FloatArray:
-    """Points just off the surfaces, from where rays do not meet the surface itself."""
-    return hits.xyz[rows] + hits.normal[rows] * (0.003 + 1e-4 * hits.distance_m[rows, None])
+def _lifted(hits: Hits, rows: NDArray[np.int64] | None = None) -> FloatArray:
+    """Points just off the surfaces, of some or all hits, from where rays do not meet the surface itself."""
+    points = hits.xyz + hits.normal * (0.003 + 1e-4 * hits.distance_m)[:, None]
+    return points if rows is None else points.take(rows, axis=0)
 
 
 def _tangents(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
