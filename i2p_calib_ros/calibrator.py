@@ -18,7 +18,8 @@ from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import ViewRenderer
-from i2p_calib_ros.network.inputs import TooFewPoints, prepare_inputs
+from i2p_calib_ros.network.architectures import prepare_inputs
+from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.network.spread import COARSE_STARTS, FINE_STARTS, PriorSpread
 from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
@@ -93,7 +94,7 @@ class FrameMatcher:
                 start_poses=seen_from.T_mean[None],
             )
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
-        if self.config.fine_descriptor and FINE_STARTS.reaches(spread_of(seen_from)):
+        if matches.fine_outputs is not None and FINE_STARTS.reaches(spread_of(seen_from)):
             likelihood, posterior = self._refine(matches, prior, seen_from)
         return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
 

@@ -276,6 +276,9 @@ def train(
     hold_out: Annotated[
         list[str], typer.Option(help="sequences whose name starts with this are not read")
     ] = [],  # noqa: B006
+    architecture: Annotated[
+        Literal["vpp", "vp2p"], typer.Option(help="vpp: ours; vp2p: VP2P-Match, network and losses as published")
+    ] = "vpp",
     start_from: Annotated[
         Optional[str], typer.Option(help="begin with the weights of this model, where the networks have the same parts")  # noqa: UP045
     ] = None,
@@ -290,6 +293,7 @@ def train(
     seed: int = 1,
 ) -> None:
     """Train the network on sequences with a trusted extrinsic; can be stopped and resumed at any moment."""
+    from i2p_calib_ros.network.architectures import ARCHITECTURES
     from i2p_calib_ros.training.settings import TrainingSettings
     from i2p_calib_ros.training.trainer import train as run_training
 
@@ -305,6 +309,7 @@ def train(
             samples_per_step=samples_per_step,
             processes=processes,
             seed=seed,
+            network=ARCHITECTURES[architecture],
         )
     )
     out.print(f"checkpoint {checkpoint}\nnext: i2p-calib export {run} --name NAME --out .", highlight=False)

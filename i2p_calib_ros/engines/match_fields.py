@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.network.config import FINE_STRIDE, NetworkConfig
+from i2p_calib_ros.network.config import FINE_STRIDE
 from i2p_calib_ros.network.inputs import NetworkInputs, prior_sigma_px
 from i2p_calib_ros.network.network import FineOutputs, NetworkOutputs
 from i2p_calib_ros.network.spread import PriorSpread
@@ -26,21 +26,23 @@ class FrameMatches:
 
     coarse: MatchField
     fine_outputs: FineOutputs | None
-    fine_window: int
 
     @classmethod
-    def of(cls, outputs: NetworkOutputs, inputs: NetworkInputs, points: Tensor, config: NetworkConfig) -> FrameMatches:
-        """From the network's inputs and outputs; `points` (q, 3): the query points in the frame that poses map from."""
+    def of(cls, outputs: NetworkOutputs, inputs: NetworkInputs, points: Tensor, stride: int) -> FrameMatches:
+        """From the network's inputs and outputs, cells of `stride` view pixels.
+
+        `points` (q, 3): the query points in the frame that poses map from.
+        """
         coarse = make_match_field(
             points,
             outputs.similarity(),
             outputs.outside,
             inputs.prior_uv,
             inputs.prior_sigma_px,
-            config.stride,
+            stride,
             inputs.view,
         )
-        return cls(coarse, outputs.fine, config.fine_window)
+        return cls(coarse, outputs.fine)
 
     def fine(self, T_camera_source: NDArray[np.float64], spread: PriorSpread) -> MatchField:
         """The fine stage's field in windows around where a pose (4, 4) projects the points.
@@ -57,10 +59,11 @@ class FrameMatches:
         sigma_px[ahead] = prior_sigma_px(xyz[ahead], view, spread)
         near_uv = torch.from_numpy(uv).to(points.device)
         cell = ((near_uv - (FINE_STRIDE - 1) / 2) / FINE_STRIDE).round().long()
-        origin = cell - self.fine_window // 2
+        window = self.fine_outputs.window
+        origin = cell - window // 2
         return make_match_field(
             points,
-            self.fine_outputs.similarity(origin, self.fine_window),
+            self.fine_outputs.similarity(origin, window),
             self.fine_outputs.elsewhere,
             near_uv,
             torch.from_numpy(sigma_px).to(points.device),

@@ -14,8 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.architectures import build_network
+from i2p_calib_ros.network.config import AnyNetworkConfig
 from i2p_calib_ros.network.network import VoxelPointPixelNet
+from i2p_calib_ros.network.vp2p.network import Vp2pNet
 from i2p_calib_ros.share import share_folders
 
 DEFAULT_MODEL = "vpp_real"
@@ -55,7 +57,7 @@ class ModelCard(BaseModel):
     name: str
     description: str
     licence: str
-    network: NetworkConfig
+    network: AnyNetworkConfig
     likelihood: LikelihoodConfig
     weights: WeightsFile
     training: dict[str, Any] = Field(default_factory=dict)
@@ -67,7 +69,7 @@ class LoadedModel:
     """A network in evaluation mode with the card it came with."""
 
     card: ModelCard
-    network: VoxelPointPixelNet
+    network: VoxelPointPixelNet | Vp2pNet
 
     def with_likelihood(self, kind: LikelihoodKind) -> LoadedModel:
         """The same model with another likelihood, for comparison: `effective_points` stays as it was calibrated."""
@@ -122,7 +124,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> LoadedModel:
         )
     try:
         tensors = load_safetensors(data)
-        network = VoxelPointPixelNet(card.network)
+        network = build_network(card.network)
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except (SafetensorError, RuntimeError) as error:
         raise CalibrationInputError(

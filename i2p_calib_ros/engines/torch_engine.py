@@ -33,7 +33,7 @@ class TorchEngine:
         inputs = inputs.to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.reduced_precision):
             outputs = self.network(inputs)
-        return FrameMatches.of(outputs, inputs, points.to(self.device), self.card.network)
+        return FrameMatches.of(outputs, inputs, points.to(self.device), self.card.network.stride)
 
 
 def cpu_has_bf16() -> bool:

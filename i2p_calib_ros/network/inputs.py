@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,11 +18,13 @@ from i2p_calib_ros.network.spread import PriorSpread
 from i2p_calib_ros.network.voxel_branch import SparseLevel
 from i2p_calib_ros.network.voxel_grid import VoxelLevel, build_pyramid
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 VOXEL_FEATURES = 14
 NEIGHBOUR_FEATURES = 10
 _MIN_DEPTH_M = 0.5
 _MAX_DEPTH_M = 120.0
-_VOXEL_LEVELS = 4
 _UNKNOWN_INTENSITY = 0.5
 
 
@@ -33,34 +36,42 @@ class TooFewPoints(ValueError):
 class NetworkInputs:
     """Tensors of one frame. Points are in the prior camera frame; `q` counts query points, `v` voxels.
 
-    image (1, 3, H, W); voxel_features (v, 14); levels; coarse_uv (v_coarse, 2) view pixels; query_xyz (q, 3) metres;
-    query_index (q,) rows of the given cloud; query_voxel (q,); neighbours (q, k, 10); prior_uv (q, 2) and
-    prior_sigma_px (q, 2): the projection that the prior expects and its standard deviation in view pixels.
+    image (1, 3, H, W); voxel_features (v, c); levels; query_xyz (q, 3) metres; query_index (q,) rows of the given
+    cloud; query_voxel (q,); prior_uv (q, 2) and prior_sigma_px (q, 2): the projection that the prior expects and its
+    standard deviation in view pixels, infinite where there is no prior.
     """
 
     view: PinholeView
     image: Tensor
     voxel_features: Tensor
     levels: list[SparseLevel]
-    coarse_uv: Tensor
     query_xyz: Tensor
     query_index: Tensor
     query_voxel: Tensor
-    neighbours: Tensor
     prior_uv: Tensor
     prior_sigma_px: Tensor
 
-    def to(self, device: torch.device | str) -> NetworkInputs:
-        moved: dict[str, object] = {
-            f.name: value.to(device)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor)
-        }
-        moved["levels"] = [level.to(device) for level in self.levels]
+    def to(self, device: torch.device | str) -> Self:
+        """The same inputs on a device."""
+        moved: dict[str, object] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Tensor):
+                moved[f.name] = value.to(device)
+            elif isinstance(value, list):
+                moved[f.name] = [tables.to(device) for tables in value]
         return replace(self, **moved)  # type: ignore[arg-type]
 
 
-def prepare_inputs(
+@dataclass(frozen=True)
+class VppInputs(NetworkInputs):
+    """`NetworkInputs` with voxel_features (v, 14), and coarse_uv (v_coarse, 2) view pixels, neighbours (q, k, 10)."""
+
+    coarse_uv: Tensor
+    neighbours: Tensor
+
+
+def prepare_vpp_inputs(
     image: NDArray[np.uint8],
     xyz_prior: NDArray[np.floating],
     intensity: NDArray[np.floating] | None,
@@ -68,7 +79,7 @@ def prepare_inputs(
     spread: PriorSpread,
     config: NetworkConfig,
     rng: np.random.Generator,
-) -> NetworkInputs:
+) -> VppInputs:
     """Build the inputs of one frame.
 
     image: (H, W, 3) RGB of the view. xyz_prior: (n, 3) metres, the cloud in the prior camera frame. intensity: (n,)
@@ -82,7 +93,7 @@ def prepare_inputs(
             f"{len(kept)} points lie in or near the view; at least {4 * config.neighbours} are needed"
         )
     xyz = np.asarray(xyz_prior[kept], dtype=np.float32)
-    ranked, known = _rank_intensity(intensity, kept)
+    ranked, known = rank_intensity(intensity, kept)
     uv, depth_m = view.project(xyz)
     log_depth = np.log(depth_m).astype(np.float32)
 
@@ -90,7 +101,7 @@ def prepare_inputs(
         [uv / config.voxel_size_px, log_depth[:, None] / config.voxel_size_log_depth]
     ).astype(np.float32)
     coordinates = perspective if config.voxel_kind == "perspective" else xyz / config.voxel_size_m
-    pyramid = build_pyramid(coordinates, _VOXEL_LEVELS)
+    pyramid = build_pyramid(coordinates, len(config.voxel_widths))
     voxel = pyramid.voxel_of_point
     n_voxels = len(pyramid.levels[0].cells)
     voxel_features = _voxel_features(coordinates, xyz, log_depth, ranked, known, voxel, n_voxels, spread)
@@ -101,7 +112,7 @@ def prepare_inputs(
         raise TooFewPoints(f"only {len(candidates)} points are visible from the prior camera")
     query = rng.choice(candidates, config.query_points, replace=len(candidates) < config.query_points)
     neighbours = _neighbour_features(query, perspective, xyz, ranked, known, config)
-    return NetworkInputs(
+    return VppInputs(
         view=view,
         image=normalise_image(image),
         voxel_features=torch.from_numpy(voxel_features),
@@ -145,10 +156,13 @@ def _near_view(xyz: NDArray[np.floating], view: PinholeView, spread: PriorSpread
     return ahead & inside_u & (v > -margin_px) & (v < view.height + margin_px)
 
 
-def _rank_intensity(
+def rank_intensity(
     intensity: NDArray[np.floating] | None, kept: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], float]:
-    """Intensity as its rank within the frame: every sensor has its own scale, the order is what they share."""
+    """Intensity (k,) of the rows `kept` as rank 0..1 within the frame, and whether it is known (1.0 or 0.0).
+
+    Every sensor has its own scale; the order is what they share.
+    """
     if intensity is None:
         return np.full(len(kept), _UNKNOWN_INTENSITY, dtype=np.float32), 0.0
     values = intensity[kept]

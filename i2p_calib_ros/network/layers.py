@@ -35,6 +35,15 @@ class RowNorm(nn.Module):
         return torch.addcmul(self.bias - mean * scale, rows, scale).to(x.dtype)
 
 
+def normed_mlp(in_width: int, *widths: int) -> nn.Sequential:
+    """Linear layers, each with instance normalisation over the rows and ReLU."""
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Linear(in_width, width, bias=False), RowNorm(width), nn.ReLU()]
+        in_width = width
+    return nn.Sequential(*layers)
+
+
 def mlp(in_width: int, *widths: int) -> nn.Sequential:
     """Linear layers with ReLU between them (none after the last)."""
     layers: list[nn.Module] = []

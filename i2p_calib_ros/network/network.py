@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from i2p_calib_ros.network.config import VIEW_MULTIPLE, NetworkConfig
 from i2p_calib_ros.network.cross_attention import CrossModalMixer
-from i2p_calib_ros.network.inputs import NEIGHBOUR_FEATURES, VOXEL_FEATURES, NetworkInputs
+from i2p_calib_ros.network.inputs import NEIGHBOUR_FEATURES, VOXEL_FEATURES, VppInputs
 from i2p_calib_ros.network.layers import RowNorm, mlp
 from i2p_calib_ros.network.pixel_branch import PixelBranch
 from i2p_calib_ros.network.point_branch import PointBranch
@@ -23,12 +23,13 @@ class FineOutputs:
 
     point_descriptor (q, d) and pixel_descriptor (d, h, w) at stride FINE_STRIDE: their inner product is the
     log-likelihood ratio of each query point being seen in each cell; elsewhere (q,): the same for "in no cell of the
-    point's window".
+    point's window"; window: cells of that, a side.
     """
 
     point_descriptor: Tensor
     pixel_descriptor: Tensor
     elsewhere: Tensor
+    window: int
 
     def similarity(self, origin: Tensor, size: int) -> Tensor:
         """Scores (q, size, size) in a window a point; origin (q, 2): column and row of its first cell (long).
@@ -50,14 +51,14 @@ class NetworkOutputs:
     point_descriptor (q, d) and pixel_descriptor (d, h, w): their inner product is the log-likelihood ratio, up to a
     constant per point, of each query point being seen in each feature cell; outside (q,): the same for "outside the
     image"; pixel_overlap (h, w): logit that a cell shows a surface that the LiDAR sees; log_depth (h, w): auxiliary
-    depth, log metres; fine: the fine stage, where the network has one.
+    depth, log metres, and fine: the fine stage, where the network has them.
     """
 
     point_descriptor: Tensor
     pixel_descriptor: Tensor
     outside: Tensor
     pixel_overlap: Tensor
-    log_depth: Tensor
+    log_depth: Tensor | None
     fine: FineOutputs | None
 
     def similarity(self) -> Tensor:
@@ -80,6 +81,7 @@ class FineHead(nn.Module):
         self.point_descriptor = mlp(point_width, 2 * config.fine_descriptor, config.fine_descriptor)
         self.elsewhere = mlp(point_width, 32, 1)
         self.log_scale = nn.Parameter(torch.tensor(2.0))
+        self.window = config.fine_window
 
     def forward(self, pixels: Tensor, points: Tensor) -> FineOutputs:
         """Pixels (1, c, H/2, W/2), points (q, p)."""
@@ -87,6 +89,7 @@ class FineHead(nn.Module):
             point_descriptor=F.normalize(self.point_descriptor(points).float(), dim=1) * self.log_scale.exp(),
             pixel_descriptor=F.normalize(self.pixel_descriptor(pixels)[0].float(), dim=0),
             elsewhere=self.elsewhere(points)[:, 0].float(),
+            window=self.window,
         )
 
 
@@ -118,7 +121,7 @@ class VoxelPointPixelNet(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.fine = FineHead(config.pixel_widths[0], point_in, config) if config.fine_descriptor else None
 
-    def forward(self, inputs: NetworkInputs) -> NetworkOutputs:
+    def forward(self, inputs: VppInputs) -> NetworkOutputs:
         view = inputs.view
         coarse_pixels, pixel_skips = self.pixel_branch.encode(
             inputs.image.contiguous(memory_format=torch.channels_last)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+from i2p_calib_ros.geometry import se3
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,16 @@ def spread_of_bounds(rotation_deg: float, translation_m: float) -> PriorSpread:
 COARSE_STARTS = StartRange(rotation_deg=(0.5, 10.0), translation_m=(0.02, 0.5))
 FINE_STARTS = StartRange(rotation_deg=(0.15, 1.5), translation_m=(0.015, 0.15))
 """Of the fine stage, which starts where the coarse one ends."""
+
+GLOBAL_YAW_DEG, GLOBAL_TRANSLATION_M = 180.0, 10.0
+"""Bounds of the start errors of VP2P-Match's protocol: about y, and along x and z, of the camera optical frame."""
+
+GLOBAL_SPREAD = spread_of_bounds(GLOBAL_YAW_DEG, GLOBAL_TRANSLATION_M)
+"""Of a prior that says nothing but that the sensors are near each other."""
+
+
+def random_global_error(rng: np.random.Generator) -> NDArray[np.float64]:
+    """T_start_true (4, 4) of VP2P-Match's protocol: any yaw, and a shift in the ground plane."""
+    x, z = rng.uniform(-GLOBAL_TRANSLATION_M, GLOBAL_TRANSLATION_M, 2)
+    yaw = np.deg2rad(rng.uniform(-GLOBAL_YAW_DEG, GLOBAL_YAW_DEG))
+    return se3.from_rotation_vector([x, 0.0, z], [0.0, yaw, 0.0])

@@ -1,8 +1,9 @@
-"""Voxel branch: a sparse convolutional U-Net over the occupied voxels of the prior view (SPVCNN-like, 4 levels)."""
+"""Voxel branch: a sparse convolutional U-Net over the occupied voxels of the prior view (SPVCNN-like)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -53,41 +54,40 @@ class SparseResidualBlock(nn.Module):
 class VoxelBranch(nn.Module):
     """Voxel features (n, in) -> (n, 2 * widths[0]).
 
-    Between `encode` and `decode` the coarsest features (n_coarse, widths[3]) may be mixed with the other modality.
+    Between `encode` and `decode` the coarsest features (n_coarse, widths[-1]) may be mixed with the other modality.
     """
 
-    def __init__(self, in_width: int, widths: tuple[int, int, int, int]) -> None:
+    def __init__(self, in_width: int, widths: tuple[int, ...]) -> None:
         super().__init__()
-        w1, w2, w4, w8 = widths
+        w1, steps = widths[0], list(pairwise(widths))
         self.out_width = 2 * w1
         self.stem = nn.Linear(in_width, w1)
         self.encode1 = SparseResidualBlock(w1, w1)
-        self.down = nn.ModuleList([DownConv(w1, w2), DownConv(w2, w4), DownConv(w4, w8)])
-        self.down_norm = nn.ModuleList([RowNorm(w2), RowNorm(w4), RowNorm(w8)])
-        self.encoders = nn.ModuleList([SparseResidualBlock(w, w) for w in (w2, w4, w8)])
-        self.refine8 = SparseResidualBlock(w8, w8)
-        self.up = nn.ModuleList([UpConv(w8, w4), UpConv(w4, w2), UpConv(w2, w1)])
+        self.down = nn.ModuleList([DownConv(fine, coarse) for fine, coarse in steps])
+        self.down_norm = nn.ModuleList([RowNorm(w) for w in widths[1:]])
+        self.encoders = nn.ModuleList([SparseResidualBlock(w, w) for w in widths[1:]])
+        self.refine8 = SparseResidualBlock(widths[-1], widths[-1])
+        self.up = nn.ModuleList([UpConv(coarse, fine) for fine, coarse in reversed(steps)])
         self.decoders = nn.ModuleList(
             [
-                SparseResidualBlock(2 * w4, w4),
-                SparseResidualBlock(2 * w2, w2),
+                *(SparseResidualBlock(2 * w, w) for w in widths[-2:0:-1]),
                 SparseResidualBlock(2 * w1, self.out_width),
             ]
         )
 
     def encode(self, features: Tensor, levels: list[SparseLevel]) -> tuple[Tensor, list[Tensor]]:
-        """-> features of the coarsest level, and those of the finer ones for the decoder."""
+        """-> the coarsest features, and those of the finer levels, finest first, for the decoder."""
         x = self.encode1(F.relu(self.stem(features)), levels[0].neighbours)
-        skips = [x]
-        for i in range(3):
-            x = F.relu(self.down_norm[i](self.down[i](x, levels[i].children, levels[i].slot)))
-            x = self.encoders[i](x, levels[i + 1].neighbours)
+        skips = []
+        for i, (fine, coarse) in enumerate(pairwise(levels)):
             skips.append(x)
-        return self.refine8(x, levels[3].neighbours), skips[:3]
+            x = F.relu(self.down_norm[i](self.down[i](x, fine.children, fine.slot)))
+            x = self.encoders[i](x, coarse.neighbours)
+        return self.refine8(x, levels[-1].neighbours), skips
 
     def decode(self, coarse: Tensor, skips: list[Tensor], levels: list[SparseLevel]) -> Tensor:
+        """-> the finest features, from the coarsest and those of `encode`."""
         x = coarse
-        for i, level in enumerate((2, 1, 0)):
-            up = self.up[i](x, levels[level].children, levels[level].slot)
-            x = self.decoders[i](torch.cat([up, skips[level]], dim=1), levels[level].neighbours)
+        for up, decoder, skip, level in zip(self.up, self.decoders, reversed(skips), levels[-2::-1], strict=True):
+            x = decoder(torch.cat([up(x, level.children, level.slot), skip], dim=1), level.neighbours)
         return x

@@ -95,7 +95,8 @@ def prior_mass(
     """Log of the prior's mass: on every column (n, w), on every row (n, h), and outside them (n,).
 
     The mass of a cell is the product of its column's and its row's: Gaussian, separable in u and v. With `origin`,
-    columns and rows count from there; those beyond the image of `view` have no mass.
+    columns and rows count from there; those beyond the image of `view` have no mass. Where sigma is infinite there is
+    no prior: half of the mass is outside, the rest is the same for every cell.
     """
     h, w = shape
     mean = (uv - (stride - 1) / 2) / stride
@@ -119,7 +120,9 @@ def _beyond(first: Tensor, cells: int, cells_of_image: int) -> Tensor:
 def _log_interval_mass(mean: Tensor, sigma: Tensor, cells: int) -> Tensor:
     # Density at the centre times the cell's width.
     centres = torch.arange(cells, device=mean.device, dtype=mean.dtype)
-    return -0.5 * ((centres - mean) / sigma) ** 2 - torch.log(sigma) - 0.5 * math.log(2.0 * math.pi)
+    gaussian = -0.5 * ((centres - mean) / sigma) ** 2 - torch.log(sigma) - 0.5 * math.log(2.0 * math.pi)
+    uniform = 0.5 * math.log(0.5) - math.log(cells)
+    return gaussian.masked_fill(sigma.isinf(), uniform)
 
 
 class _LogSumExpUnderPrior(torch.autograd.Function):

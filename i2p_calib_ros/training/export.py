@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 import yaml
+from pydantic import TypeAdapter
 from safetensors.torch import save
 
 from i2p_calib_ros.engines.model_file import LikelihoodConfig, ModelCard, WeightsFile
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig, Vp2pConfig
 from i2p_calib_ros.posterior.dense import VOTE_FLOOR
 
 _NETWORK = "network."
@@ -37,15 +38,17 @@ def export_model(run: Path, name: str, out_dir: Path, *, description: str, licen
     data = save(tensors)
     weights.write_bytes(data)
     progress = checkpoint["state"]
-    network = NetworkConfig.model_validate(checkpoint["network"])
+    network: NetworkConfig | Vp2pConfig = TypeAdapter(AnyNetworkConfig).validate_python(checkpoint["network"])
+    log_fine = state.get("log_fine_effective_points")
     card = ModelCard(
         name=name,
         description=description,
         licence=licence,
         network=network,
         likelihood=LikelihoodConfig(
+            kind="reprojection" if isinstance(network, Vp2pConfig) else "dense",
             effective_points=_exp(state["log_effective_points"]),
-            fine_effective_points=_exp(state["log_fine_effective_points"]) if network.fine_descriptor else None,
+            fine_effective_points=None if log_fine is None else _exp(log_fine),
             floor=VOTE_FLOOR,
         ),
         weights=WeightsFile(file=weights.name, sha256=hashlib.sha256(data).hexdigest()),

@@ -22,7 +22,10 @@ from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.posterior.reprojection import ReprojectionLikelihood, UndeterminedPose
 from i2p_calib_ros.training.samples import TrainingSample
 
-_KL_SCALES = (0.03, 0.1, 0.3, 1.0)
+KL_SCALES = (0.03, 0.1, 0.3, 1.0)
+GLOBAL_KL_SCALES = (0.003, 0.02, 0.15, 1.0)
+"""Of the proposals of `pose_kl`, in standard deviations of the prior: around a start, and around none."""
+
 _POSITIVE_CELLS = 0.75
 _ADAPTIVE_MARGIN, _ADAPTIVE_SCALE, _ADAPTIVE_RADIUS_CELLS = 0.25, 32.0, 1.0
 _POSE_ERROR_SCALE = np.array([0.5, 0.5, 0.5, 0.05, 0.05, 0.05])  # m, rad; larger errors count linearly
@@ -108,6 +111,7 @@ def point_overlap(field: MatchField, sample: TrainingSample) -> Tensor:
 
 def depth(outputs: NetworkOutputs, sample: TrainingSample) -> Tensor:
     """Mean absolute error of the log depth at the visible points."""
+    assert outputs.log_depth is not None
     predicted = at_cells(outputs.log_depth[None], sample.true_cell)[:, 0]
     return (predicted - sample.true_log_depth)[sample.visible].abs().mean().nan_to_num()
 
@@ -128,17 +132,18 @@ def pose_kl(
     prior: PosePrior,
     poses: int,
     rng: np.random.Generator,
+    scales: tuple[float, ...] = KL_SCALES,
 ) -> Tensor:
     """KL(truth || posterior) = -log p(T_true | frame), the normaliser by importance sampling (EPro-PnP, eq. 5-6).
 
     The likelihood is to be the one that runs: random points, visible or not, tempered. The proposal is a mixture of
-    Gaussians about the truth at several scales of the prior (rotation and translation scaled independently, so that
+    Gaussians about the truth at the given scales of the prior (rotation and translation scaled independently, so that
     some samples are nearly pure rotations or translations) and of the prior itself.
     """
-    scales = np.array([[t, t, t, r, r, r] for t in _KL_SCALES for r in _KL_SCALES])
-    means = np.zeros((len(scales) + 1, 6))
+    stds = np.array([[t, t, t, r, r, r] for t in scales for r in scales])
+    means = np.zeros((len(stds) + 1, 6))
     means[-1] = se3.log(prior.T_mean @ se3.inverse(T_true))
-    stds = np.vstack([scales, np.ones((1, 6))]) * prior.sigma
+    stds = np.vstack([stds, np.ones((1, 6))]) * prior.sigma
     component = np.arange(poses) % len(means)
     xi = means[component] + stds[component] * rng.standard_normal((poses, 6))
     whitened = (xi[:, None] - means) / stds

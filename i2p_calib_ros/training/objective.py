@@ -10,28 +10,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.engines.match_fields import FrameMatches
-from i2p_calib_ros.network.config import NetworkConfig
-from i2p_calib_ros.network.network import VoxelPointPixelNet
+from i2p_calib_ros.network.architectures import build_network
+from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig, Vp2pConfig
+from i2p_calib_ros.network.network import NetworkOutputs
 from i2p_calib_ros.network.spread import PriorSpread
 from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.prior import PosePrior
+from i2p_calib_ros.posterior.reprojection import GaussianMatches, ReprojectionLikelihood
 from i2p_calib_ros.training import losses
 from i2p_calib_ros.training.samples import TrainingSample
 from i2p_calib_ros.training.settings import TrainingSettings
 
 _REVERSE_PIXELS = 256
+_ADAPTIVE_PAIRS = 512
 _KL_POSES = 153  # nine for each of the 17 components of the proposal
 
 
 class CalibrationModel(torch.nn.Module):
     """The network and the effective number of points of its likelihoods, which the pose KL calibrates."""
 
-    def __init__(self, config: NetworkConfig, effective_points: float) -> None:
+    def __init__(self, config: AnyNetworkConfig, effective_points: float) -> None:
         super().__init__()
-        self.network = VoxelPointPixelNet(config)
+        self.network = build_network(config)
         self.log_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
-        if config.fine_descriptor:
-            self.log_fine_effective_points = torch.nn.Parameter(torch.tensor(math.log(effective_points)))
+        fine = isinstance(config, NetworkConfig) and config.fine_descriptor > 0
+        self.log_fine_effective_points = (
+            torch.nn.Parameter(torch.tensor(math.log(effective_points))) if fine else None
+        )
 
 
 def sample_loss(
@@ -42,12 +47,29 @@ def sample_loss(
     generator: torch.Generator,
     rng: np.random.Generator,
 ) -> tuple[Tensor, dict[str, float]]:
-    """Weighted sum of all losses of one sample, and each loss by name."""
-    stride = settings.network.stride
+    """Weighted sum of all losses of one sample, and each loss by name: the published ones for the published network."""
     inputs = sample.inputs
     with torch.autocast(sample.true_cell.device.type, dtype=torch.bfloat16, enabled=settings.bf16):
         outputs = model.network(inputs)
-    matches = FrameMatches.of(outputs, inputs, inputs.query_xyz, settings.network)
+    matches = FrameMatches.of(outputs, inputs, inputs.query_xyz, settings.network.stride)
+    terms_of = _vp2p_terms if isinstance(settings.network, Vp2pConfig) else _vpp_terms
+    terms = terms_of(model, outputs, matches, sample, settings, with_pose, generator, rng)
+    total = torch.stack([weight * term.cpu() for weight, term in terms.values()]).sum()
+    return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
+
+
+def _vpp_terms(
+    model: CalibrationModel,
+    outputs: NetworkOutputs,
+    matches: FrameMatches,
+    sample: TrainingSample,
+    settings: TrainingSettings,
+    with_pose: bool,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+) -> dict[str, tuple[float, Tensor]]:
+    """Ours: cross entropy of the matches, and the KL of the dense likelihood."""
+    stride = settings.network.stride
     terms = {
         "match": (1.0, losses.point_to_pixel(matches.coarse, outputs, sample)),
         "reverse": (
@@ -63,6 +85,7 @@ def sample_loss(
         kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng)
         terms["pose"] = (settings.pose_weight, kl)
     if outputs.fine is not None:
+        assert model.log_fine_effective_points is not None
         fine = matches.fine(sample.T_near_prior, sample.near_spread)
         terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
         if with_pose:
@@ -70,8 +93,33 @@ def sample_loss(
             likelihood = DenseLikelihood(fine, model.log_fine_effective_points.exp())
             kl = losses.pose_kl(likelihood, sample.T_true_prior, near, _KL_POSES, rng)
             terms["fine_pose"] = (settings.pose_weight, kl)
-    total = torch.stack([weight * term.cpu() for weight, term in terms.values()]).sum()
-    return total, {name: float(term.detach()) for name, (_, term) in terms.items()}
+    return terms
+
+
+def _vp2p_terms(
+    model: CalibrationModel,
+    outputs: NetworkOutputs,
+    matches: FrameMatches,
+    sample: TrainingSample,
+    settings: TrainingSettings,
+    with_pose: bool,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+) -> dict[str, tuple[float, Tensor]]:
+    """VP2P-Match: adaptive-weighted matching, overlap, and the poses of drawn matches by their reprojection."""
+    terms = {
+        "match": (settings.adaptive_weight, losses.adaptive_weighted(outputs, sample, _ADAPTIVE_PAIRS, generator)),
+        "overlap": (settings.overlap_weight, losses.overlap(outputs, sample)),
+        "point_overlap": (settings.overlap_weight, losses.point_overlap(matches.coarse, sample)),
+    }
+    if with_pose:
+        drawn = GaussianMatches.drawn_from_field(matches.coarse, generator)
+        likelihood = ReprojectionLikelihood(drawn, model.log_effective_points.exp())
+        start = _prior(np.eye(4), sample.spread)
+        kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng, losses.GLOBAL_KL_SCALES)
+        terms["pose"] = (settings.pose_weight, kl)
+        terms["solved_pose"] = (settings.solved_pose_weight, losses.solved_pose(likelihood, sample.T_true_prior))
+    return terms
 
 
 def _prior(T_mean: NDArray[np.float64], spread: PriorSpread) -> PosePrior:

@@ -19,9 +19,18 @@ from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
 from i2p_calib_ros.geometry.visibility import visible_points
-from i2p_calib_ros.network.config import FINE_STRIDE, VIEW_MULTIPLE, NetworkConfig
-from i2p_calib_ros.network.inputs import NetworkInputs, prepare_inputs
-from i2p_calib_ros.network.spread import COARSE_STARTS, FINE_STARTS, PriorSpread, StartRange, spread_of_bounds
+from i2p_calib_ros.network.architectures import prepare_inputs
+from i2p_calib_ros.network.config import FINE_STRIDE, VIEW_MULTIPLE, AnyNetworkConfig, ViewConfig, Vp2pConfig
+from i2p_calib_ros.network.inputs import NetworkInputs
+from i2p_calib_ros.network.spread import (
+    COARSE_STARTS,
+    FINE_STARTS,
+    GLOBAL_SPREAD,
+    PriorSpread,
+    StartRange,
+    random_global_error,
+    spread_of_bounds,
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class TrainingSample:
 
 
 def make_sample(
-    frame: Frame, T_camera_lidar: NDArray[np.float64], config: NetworkConfig, rng: np.random.Generator
+    frame: Frame, T_camera_lidar: NDArray[np.float64], config: AnyNetworkConfig, rng: np.random.Generator
 ) -> TrainingSample:
     """One augmented sample of `frame`, whose true extrinsic is `T_camera_lidar`."""
     view, R_view_camera = random_view(frame.camera, config, rng)
@@ -75,7 +84,8 @@ def make_sample(
     xyz_true = xyz_true[kept]
     intensity = None if frame.intensity is None else _jitter_intensity(frame.intensity[kept], rng)
 
-    T_prior_true, spread = random_start_error(rng)
+    no_prior = isinstance(config, Vp2pConfig)
+    T_prior_true, spread = (random_global_error(rng), GLOBAL_SPREAD) if no_prior else random_start_error(rng)
     T_near_true, near_spread = random_fine_start_error(rng)
     xyz_prior = se3.transform_points(T_prior_true, xyz_true)
     inputs = prepare_inputs(image, xyz_prior, intensity, view, spread, config, rng)
@@ -108,7 +118,7 @@ def make_sample(
 
 
 def random_view(
-    camera: Camera, config: NetworkConfig, rng: np.random.Generator
+    camera: Camera, config: ViewConfig, rng: np.random.Generator
 ) -> tuple[PinholeView, NDArray[np.float64]]:
     """A virtual camera inside the real one's field of view, and its rotation R_view_camera (3, 3)."""
     canonical = config.view_of(camera)

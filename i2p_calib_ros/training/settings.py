@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i2p_calib_ros.network.config import NetworkConfig
+from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class TrainingSettings:
     overlap_weight: float = 0.2
     depth_weight: float = 0.1
     fine_weight: float = 0.5
+    adaptive_weight: float = 0.1  # of the published network, as the next: its matching loss begins near 60
+    solved_pose_weight: float = 0.02
     effective_points: float = 40.0
     seed: int = 1
     checkpoint_every_s: float = 240.0
     bf16: bool = True
-    network: NetworkConfig = field(default_factory=lambda: NetworkConfig())
+    network: AnyNetworkConfig = field(default_factory=lambda: NetworkConfig())

@@ -129,7 +129,7 @@ def _start_from(name_or_path: str, model: CalibrationModel) -> None:
     likelihood = loaded.card.likelihood
     with torch.no_grad():
         model.log_effective_points.fill_(math.log(likelihood.effective_points))
-        if model.network.fine is not None and likelihood.fine_effective_points is not None:
+        if model.log_fine_effective_points is not None and likelihood.fine_effective_points is not None:
             model.log_fine_effective_points.fill_(math.log(likelihood.fine_effective_points))
 
 

@@ -6,7 +6,7 @@ import torch
 
 from i2p_calib_ros.geometry.view import PinholeView
 from i2p_calib_ros.network.config import NetworkConfig
-from i2p_calib_ros.network.inputs import TooFewPoints, prepare_inputs, prior_sigma_px
+from i2p_calib_ros.network.inputs import TooFewPoints, prepare_vpp_inputs, prior_sigma_px
 from i2p_calib_ros.network.network import VoxelPointPixelNet
 from i2p_calib_ros.network.spread import PriorSpread
 
@@ -28,7 +28,7 @@ def street(points=4000, seed=0):
 def inputs_of(config=CONFIG, **changes):
     image, xyz, intensity = street()
     arguments = {"image": image, "xyz_prior": xyz, "intensity": intensity, **changes}
-    return prepare_inputs(**arguments, view=VIEW, spread=SPREAD, config=config, rng=np.random.default_rng(0))
+    return prepare_vpp_inputs(**arguments, view=VIEW, spread=SPREAD, config=config, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("kind", ["perspective", "metric"])
