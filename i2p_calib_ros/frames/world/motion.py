@@ -7,14 +7,16 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
+
+from i2p_calib_ros.frames.world.vectors import dot
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """Poses at given times; between them positions are linear and rotations spherical, beyond them the body stands.
+    """Poses at given times; between them positions and quaternions are linear, beyond them the body stands.
 
     times_s (n,) increasing, xyz (n, 3) metres and rotations of n poses `T_world_body`.
     """
@@ -38,21 +40,24 @@ class Trajectory:
 
     def position(self, times_s: ArrayLike) -> FloatArray:
         """Where the body's origin is (..., 3), metres in the world, at times (...)."""
-        return np.stack([np.interp(times_s, self.times_s, along_axis) for along_axis in self.xyz.T], axis=-1)
+        return self._at(times_s, self.xyz)
 
     def pose(self, times_s: ArrayLike) -> FloatArray:
         """T_world_body (..., 4, 4) at times (...)."""
-        times = np.clip(np.asarray(times_s, dtype=np.float64), self.times_s[0], self.times_s[-1])
+        times = np.asarray(times_s, dtype=np.float64)
         flat = times.ravel()
         T = np.zeros((flat.size, 4, 4))
         T[:, 3, 3] = 1.0
+        T[:, :3, :3] = Rotation.from_quat(self._at(flat, self._quaternions)).as_matrix()
         T[:, :3, 3] = self.position(flat)
-        if len(self.times_s) == 1:
-            T[:, :3, :3] = self.rotations.as_matrix()
-        else:
-            T[:, :3, :3] = self._slerp(flat).as_matrix()
         return T.reshape(*times.shape, 4, 4)
 
     @cached_property
-    def _slerp(self) -> Slerp:
-        return Slerp(self.times_s, self.rotations)
+    def _quaternions(self) -> FloatArray:
+        """Of the poses (n, 4), each with the sign that brings it near the one before."""
+        quaternions = self.rotations.as_quat()
+        quaternions[1:] *= np.cumprod(np.where(dot(quaternions[1:], quaternions[:-1]) < 0, -1.0, 1.0))[:, None]
+        return quaternions
+
+    def _at(self, times_s: ArrayLike, values: FloatArray) -> FloatArray:
+        return np.stack([np.interp(times_s, self.times_s, column) for column in values.T], axis=-1)

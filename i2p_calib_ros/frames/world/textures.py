@@ -295,7 +295,7 @@ class TextureAtlas:
         factor = np.empty((len(texture), 3), dtype=np.float32)
         rows = np.flatnonzero(taps == 0)
         round_m = np.maximum(width, extent).take(rows)
-        factor[rows] = self._trilinear(texture.take(rows), uv_tiles.take(rows, axis=0), round_m)
+        factor[rows] = self.sample_round(texture.take(rows), uv_tiles.take(rows, axis=0), round_m)
         for group, count in enumerate(TAPS[1:], start=1):
             rows = np.flatnonzero(taps == group)
             names, uv, step = texture.take(rows), uv_tiles.take(rows, axis=0), longer_tiles.take(rows, axis=0) / count
@@ -309,12 +309,13 @@ class TextureAtlas:
         level = np.round(_level(width_tiles)).astype(np.int32)
         return self._bilinear(np.full(len(level), texture), uv_tiles, level)
 
-    def _trilinear(self, texture: NDArray[np.int32], uv: FloatArray, width_tiles: FloatArray) -> FloatArray:
+    def sample_round(self, texture: NDArray[np.int32], uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:
+        """Factors (n, 3) as `sample` has them, of footprints that are as long as wide (n,)."""
         level = _level(width_tiles)
         fine = np.floor(level).astype(np.int32)
         blend = (level - fine)[:, None]
         coarse = np.minimum(fine + 1, LEVELS)
-        return self._bilinear(texture, uv, fine) * (1 - blend) + self._bilinear(texture, uv, coarse) * blend
+        return self._bilinear(texture, uv_tiles, fine) * (1 - blend) + self._bilinear(texture, uv_tiles, coarse) * blend
 
     def _bilinear(self, texture: NDArray[np.int32], uv: FloatArray, level: NDArray[np.int32]) -> FloatArray:
         size = (TILE_PX >> level).astype(np.float32)

@@ -103,7 +103,7 @@ class SpinningPattern(ScanPattern):
         phase_s = -start_s % self.column_s
         time_s = phase_s + self.column_s * np.arange(self.columns)[:, None] + self.firing_s
         azimuth = np.pi - 2 * np.pi * self.rate_hz * time_s + np.deg2rad(self.azimuth_offset_deg)
-        elevation = np.deg2rad(self.elevation_deg)
+        azimuth, elevation = azimuth.astype(np.float32), np.deg2rad(self.elevation_deg).astype(np.float32)
         directions = np.empty((*time_s.shape, 3), dtype=np.float32)
         directions[..., 0] = np.cos(azimuth) * np.cos(elevation)
         directions[..., 1] = np.sin(azimuth) * np.cos(elevation)

@@ -15,6 +15,7 @@ from i2p_calib_ros.frames.world.motion import Trajectory
 from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.textures import TEXTURES, texture_atlas
 from i2p_calib_ros.frames.world.tracer import NOTHING_M, Hits, Tracer
+from i2p_calib_ros.frames.world.vectors import dot, unit
 from i2p_calib_ros.geometry import se3
 
 Float32Array = NDArray[np.float32]
@@ -35,6 +36,8 @@ _REACH_SCATTER = 0.15
 
 _FOOTPRINT_RAD = 0.003
 """Angle over which the texture of a surface is averaged in an echo."""
+
+_GREY = np.full(3, 1 / 3, dtype=np.float32)
 
 _PULSE_M = 1.2
 """Two echoes nearer to each other than this melt into one: about 8 ns of light."""
@@ -158,23 +161,24 @@ def scan(
     nominal, fired = lidar.pattern.beams(start_s), lidar.fired.beams(start_s)
     shape = nominal.time_offset_s.shape
     wanted = np.ones(shape, dtype=bool) if sees is None else sees(nominal.directions)
+    rows = np.flatnonzero(wanted)
     poses = _Poses(place.ego, np.asarray(T_body_lidar), start_s, float(nominal.time_offset_s.max()))
 
-    times_s = nominal.time_offset_s[wanted]
-    directions = _within_beam(fired.directions[wanted], lidar.divergence_rad, rng)
+    times_s = nominal.time_offset_s.ravel().take(rows)
+    directions = _within_beam(fired.directions.reshape(-1, 3).take(rows, axis=0), lidar.divergence_rad, rng)
     echo = _echoes(tracer, place, weather, *poses.rays(directions, times_s), start_s + times_s, rng)
 
     range_m = np.full(shape, NOTHING_M, dtype=np.float32)
-    signal = np.zeros(shape, dtype=np.float32)
-    retro = np.zeros(shape, dtype=np.float32)
-    range_m[wanted], retro[wanted] = echo.range_m, echo.retro
-    signal[wanted] = echo.reflectivity**lidar.contrast * echo.cosine**lidar.incidence
-    range_m[wanted] = np.where(_seen(lidar, echo, weather, rng), range_m[wanted], NOTHING_M)
+    signal, retro = (np.zeros(shape, dtype=np.float32) for _ in range(2))
+    range_m.ravel()[rows] = np.where(_seen(lidar, echo, weather, rng), echo.range_m, NOTHING_M)
+    signal.ravel()[rows] = echo.reflectivity**lidar.contrast * echo.cosine**lidar.incidence
+    retro.ravel()[rows] = echo.retro
 
     range_m = _mix_at_steps(range_m, lidar, rng)
     range_m, signal, retro = _bloom(range_m, signal, retro, wanted, lidar, rng)
-    kept = range_m < NOTHING_M
-    return _report(lidar, nominal, kept, range_m[kept], signal[kept], retro[kept], poses, stamp_s, rng)
+    kept = np.flatnonzero(range_m < NOTHING_M)
+    range_m, signal, retro = (field.ravel().take(kept) for field in (range_m, signal, retro))
+    return _report(lidar, nominal, kept, range_m, signal, retro, poses, stamp_s, rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,31 +206,33 @@ def _echoes(
     table, atlas = _MaterialTable.of(place.materials), texture_atlas(place.texture_seed)
     n = len(directions)
     echo = _Echo(np.full(n, NOTHING_M, dtype=np.float32), *(np.zeros(n, dtype=np.float32) for _ in range(4)))
-    rows = np.arange(n)
-    passed_m = np.zeros(n, dtype=np.float32)
+    rows, passed_m = np.arange(n), np.zeros(n, dtype=np.float32)
     for _ in range(_PANES):
-        towards = directions[rows]
-        hits: Hits = tracer.trace(origins[rows] + passed_m[rows, None] * towards, towards, times_s[rows])
-        cosine = np.abs(np.einsum("ij,ij->i", hits.normal, towards))
+        hits: Hits = tracer.trace(origins, directions, times_s)
+        cosine = np.abs(dot(hits.normal, directions))
         looked_through = rng.random(len(rows), dtype=np.float32) > _mirrored_back(cosine)
-        through = hits.hit & table.transparent[hits.material] & looked_through
-        answered = hits.hit & ~through
-        target, material, cosine = rows[answered], hits.material[answered], cosine[answered]
-        wet = weather.wetness * (table.wettable[material] & (hits.normal[answered, 2] > 0.9))
-        gloss = np.maximum(table.gloss[material], wet)
-        echo.range_m[target] = passed_m[target] + hits.distance_m[answered]
-        width_tiles = echo.range_m[target] * _FOOTPRINT_RAD / table.tile_m[material]
-        uv_tiles = hits.uv[answered] / table.tile_m[material, None]
-        pattern = atlas.sample(table.texture[material], uv_tiles, np.zeros_like(uv_tiles), width_tiles).mean(axis=1)
-        echo.reflectivity[target] = table.reflectivity[material] * pattern * (1 - 0.5 * wet)
+        through = hits.hit & table.transparent.take(hits.material) & looked_through
+        answered = np.flatnonzero(hits.hit & ~through)
+        target, met, cosine = rows.take(answered), hits[answered], cosine.take(answered)
+        wet = weather.wetness * (table.wettable.take(met.material) & (met.normal[:, 2] > 0.9))
+        gloss = np.maximum(table.gloss.take(met.material), wet)
+        range_m = passed_m.take(answered) + met.distance_m
+        tile_m = table.tile_m.take(met.material)
+        uv_tiles = met.uv / tile_m[:, None]
+        pattern = atlas.sample_round(table.texture.take(met.material), uv_tiles, range_m * _FOOTPRINT_RAD / tile_m)
+        echo.range_m[target] = range_m
+        echo.reflectivity[target] = table.reflectivity.take(met.material) * dot(pattern, _GREY) * (1 - 0.5 * wet)
         # Corner cubes and glass beads send light back up to some 50 deg off their normal.
-        echo.retro[target] = table.retro[material] * (cosine > 0.6)
+        echo.retro[target] = table.retro.take(met.material) * (cosine > 0.6)
         echo.cosine[target] = cosine
         echo.returned[target] = cosine ** (_ROUGH_INCIDENCE + (_GLOSSY_INCIDENCE - _ROUGH_INCIDENCE) * gloss)
-        passed_m[rows[through]] += hits.distance_m[through] + np.float32(0.005)
-        rows = rows[through]
-        if rows.size == 0:
+        onward = np.flatnonzero(through)
+        if onward.size == 0:
             break
+        step_m = hits.distance_m.take(onward) + np.float32(0.005)
+        rows, times_s, directions = rows.take(onward), times_s.take(onward), directions.take(onward, axis=0)
+        passed_m = passed_m.take(onward) + step_m
+        origins = origins.take(onward, axis=0) + step_m[:, None] * directions
     return echo
 
 
@@ -280,8 +286,7 @@ def _within_beam(directions: Float32Array, divergence_rad: float, rng: np.random
     scattered = rng.standard_normal(directions.shape, dtype=np.float32)
     scattered *= np.float32(divergence_rad / 4)
     scattered += directions
-    scattered /= np.sqrt(np.einsum("ij,ij->i", scattered, scattered))[:, None]
-    return scattered
+    return unit(scattered)
 
 
 def _mix_at_steps(range_m: Float32Array, lidar: Lidar, rng: np.random.Generator) -> Float32Array:
@@ -328,7 +333,7 @@ def _bloom(
 def _report(
     lidar: Lidar,
     nominal: Beams,
-    kept: BoolArray,
+    kept: NDArray[np.int64],
     range_m: Float32Array,
     signal: Float32Array,
     retro: Float32Array,
@@ -336,21 +341,22 @@ def _report(
     stamp_s: float | None,
     rng: np.random.Generator,
 ) -> Cloud:
-    """What the driver publishes: measured ranges along the directions it believes in."""
-    ring = np.broadcast_to(nominal.ring, kept.shape)[kept]
-    time_offset_s = nominal.time_offset_s[kept]
+    """What the driver publishes of the pulses `kept`: measured ranges along the directions it believes in."""
+    ring = nominal.ring.take(kept % len(nominal.ring))
+    time_offset_s = nominal.time_offset_s.ravel().take(kept)
     n = len(range_m)
     measured = range_m + lidar.range_error_m[ring]
     if lidar.noise_m:
         measured += np.float32(lidar.noise_m) * rng.standard_normal(n, dtype=np.float32)
-    xyz = measured[:, None] * nominal.directions[kept]
+    xyz = measured[:, None] * nominal.directions.reshape(-1, 3).take(kept, axis=0)
     if stamp_s is not None:
         xyz = poses.at_stamp(xyz, time_offset_s, stamp_s)
 
     intensity = lidar.full_scale * signal * lidar.gain[ring] * (10.0 / np.maximum(range_m, 1.0)) ** lidar.falloff
     intensity = intensity + 0.1 * retro
     if lidar.noise_m:
-        intensity = intensity * np.exp(0.08 * rng.standard_normal(n)) + 0.004 * np.abs(rng.standard_normal(n))
+        speckle, floor = rng.standard_normal((2, n), dtype=np.float32)
+        intensity = intensity * np.exp(np.float32(0.08) * speckle) + np.float32(0.004) * np.abs(floor)
     digits = np.round(255 * np.clip(intensity, 0, 1)) / 255
     return Cloud(xyz.astype(np.float32), digits.astype(np.float32), ring, time_offset_s.astype(np.float32))
 
@@ -366,22 +372,28 @@ class _Poses:
 
     def rays(self, directions: Float32Array, time_offset_s: NDArray[np.float64]) -> tuple[Float32Array, Float32Array]:
         """Origins (n, 3) and unit directions (n, 3) in the world, of directions (n, 3) in the LiDAR frame."""
-        T = self._between(self._T_world_lidar.astype(np.float32), time_offset_s)
-        world = np.einsum("nij,nj->ni", T[:, :3, :3], directions)
-        world /= np.sqrt(np.einsum("ij,ij->i", world, world))[:, None]
-        return np.ascontiguousarray(T[:, :3, 3]), world
+        turned, origins = self._turned(self._T_world_lidar, directions, time_offset_s)
+        return origins, unit(turned)
 
     def at_stamp(
         self, xyz: Float32Array, time_offset_s: NDArray[np.float64], stamp_s: float
     ) -> Float32Array:
         """Points (n, 3) of their own moments, in the LiDAR frame at `stamp_s`."""
         T_lidar_world = se3.inverse(self._ego.pose(stamp_s) @ self._T_body_lidar)
-        T = self._between((T_lidar_world @ self._T_world_lidar).astype(np.float32), time_offset_s)
-        return np.einsum("nij,nj->ni", T[:, :3, :3], xyz) + T[:, :3, 3]
+        turned, shift = self._turned(T_lidar_world @ self._T_world_lidar, xyz, time_offset_s)
+        return turned + shift
 
-    def _between(self, T_knots: Float32Array, time_offset_s: NDArray[np.float64]) -> Float32Array:
-        place = np.clip(time_offset_s / self._step_s, 0, _POSE_KNOTS - 1)
-        before = np.minimum(place.astype(np.int64), _POSE_KNOTS - 2)
-        share = (place - before).astype(np.float32)[:, None, None]
-        difference = np.diff(T_knots, axis=0)
-        return T_knots[before] + share * difference[before]
+    def _turned(
+        self, T_knots: NDArray[np.float64], vectors: Float32Array, time_offset_s: NDArray[np.float64]
+    ) -> tuple[Float32Array, Float32Array]:
+        """Vectors (n, 3) turned by the poses of their times, and the translations (n, 3) of these."""
+        place = np.clip(time_offset_s / self._step_s, 0, _POSE_KNOTS - 1).astype(np.float32)
+        before = np.minimum(place.astype(np.int8), _POSE_KNOTS - 2)
+        turned, shift = np.empty_like(vectors), np.empty_like(vectors)
+        starts, changes = T_knots.astype(np.float32), np.diff(T_knots, axis=0).astype(np.float32)
+        for knot, (start, change) in enumerate(zip(starts[:-1], changes)):
+            rows = np.flatnonzero(before == knot)
+            share, some = place.take(rows)[:, None] - np.float32(knot), vectors.take(rows, axis=0)
+            turned[rows] = some @ start[:3, :3].T + share * (some @ change[:3, :3].T)
+            shift[rows] = start[:3, 3] + share * change[:3, 3]
+        return turned, shift
