@@ -25,6 +25,7 @@ from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
+from i2p_calib_ros.posterior.ransac import ransac_poses
 
 _ROUNDS, _SAMPLES = 6, 448
 _QUICK_ROUNDS, _QUICK_SAMPLES = 4, 192
@@ -85,13 +86,16 @@ class FrameMatcher:
         started = time.perf_counter()
         for _ in range(passes):
             matches = self.match(frame, seen_from.T_mean, COARSE_STARTS.clip(spread_of(seen_from)))
+            starts = seen_from.T_mean[None]
+            if not self.config.knows_prior:
+                starts = np.concatenate([starts, ransac_poses(matches.coarse)])
             likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
             posterior = sample_posterior(
                 likelihood.log_likelihood,
                 prior,
                 rounds=_QUICK_ROUNDS if quick else _ROUNDS,
                 samples_per_round=_QUICK_SAMPLES if quick else _SAMPLES,
-                start_poses=seen_from.T_mean[None],
+                start_poses=starts,
             )
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
         if matches.fine_outputs is not None and FINE_STARTS.reaches(spread_of(seen_from)):

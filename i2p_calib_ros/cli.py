@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -215,7 +216,7 @@ def make_world_files(
 def evaluate(
     data: Annotated[Path, typer.Option(help="a sequence folder, or a folder of them")],
     protocol: Annotated[
-        str, typer.Option(help="local: single frames; sequence: fused over a drive")
+        str, typer.Option(help="local: single frames; sequence: fused over a drive; global: single frames, no prior")
     ] = "local",
     trials: Annotated[int, typer.Option(min=1, help="start errors to try, in all")] = 200,
     bounds: Annotated[
@@ -232,7 +233,7 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Measure accuracy on sequences with a known extrinsic."""
-    from i2p_calib_ros.evaluation.protocols import PROTOCOLS, StartError, run_protocol, summarize
+    from i2p_calib_ros.evaluation.protocols import PROTOCOLS, GlobalStart, StartError, run_protocol, summarize
     from i2p_calib_ros.frames.sequence import iter_sequences
 
     if protocol not in PROTOCOLS:
@@ -240,7 +241,7 @@ def evaluate(
     sequences = [s for s in iter_sequences(data) if s.name.startswith(only)]
     if not sequences:
         raise CalibrationInputError(f"no sequence under {data}: expected folders with a sequence.json")
-    start = StartError(*_pair(bounds, "--bounds"))
+    start = GlobalStart() if protocol == "global" else StartError(*_pair(bounds, "--bounds"))
     engine = _engine(model, likelihood, device)
     with _progress("evaluate", trials) as advance:
         results = run_protocol(
@@ -257,7 +258,8 @@ def evaluate(
         "protocol": protocol,
         "model": engine.card.name,
         "likelihood": engine.card.likelihood.kind,
-        "bounds": {"rotation_deg": start.rotation_deg, "translation_m": start.translation_m},
+        "start": str(start),
+        "bounds": asdict(start),
         "seed": seed,
         **summarize(results),
     }
@@ -459,12 +461,7 @@ def _print_replay(result: ReplayResult, out_dir: Path) -> None:
 
 
 def _print_evaluation(summary: dict[str, Any]) -> None:
-    bounds = summary["bounds"]
-    out.print(
-        f"[bold]{summary['protocol']}[/] from ±{bounds['rotation_deg']:g}° / ±{100 * bounds['translation_m']:g} cm "
-        f"about every axis, model {summary['model']}",
-        highlight=False,
-    )
+    out.print(f"[bold]{summary['protocol']}[/] from {summary['start']}, model {summary['model']}", highlight=False)
     rows = list(summary["by_sequence"].items())
     if len(rows) > 1:
         rows.append(("overall", summary["overall"]))
@@ -484,6 +481,13 @@ def _print_evaluation(summary: dict[str, Any]) -> None:
             f"{1e3 * row['seconds_a_frame']['p95']:.0f} ms p95",
             highlight=False,
         )
+        if summary["protocol"] == "global":
+            means = row["registration"]
+            out.print(
+                f"  as published      RTE {means['rte_mean_m']:.2f} m   RRE {means['rre_mean_deg']:.2f}°   "
+                f"within 2 m & 5° {100 * means['within_2m_5deg']:.0f} %",
+                highlight=False,
+            )
 
 
 def _engine(model: str, likelihood: LikelihoodKind | None, device: str | None) -> TorchEngine:

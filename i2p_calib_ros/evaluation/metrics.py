@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from i2p_calib_ros.errors import CalibrationInputError
@@ -59,6 +60,27 @@ def summarize_errors(errors: Sequence[PoseError], start: Sequence[PoseError]) ->
         start_rotation_median_deg=float(np.median([error.rotation_deg for error in start])),
         start_translation_median_m=float(np.median([error.translation_m for error in start])),
     )
+
+
+@dataclass(frozen=True)
+class RegistrationSummary:
+    """The metrics of VP2P-Match: means over all trials, and the share with RTE < 2 m and RRE < 5 deg.
+
+    With D = inv(T_est) T_true, RTE is the length of its translation, RRE the sum of its three absolute Euler angles
+    (fixed axes x, z, y), which is at least the geodesic angle.
+    """
+
+    rte_mean_m: float
+    rre_mean_deg: float
+    within_2m_5deg: float
+
+
+def summarize_registration(T_est: npt.ArrayLike, T_true: npt.ArrayLike) -> RegistrationSummary:
+    """Over trials: T_est (n, 4, 4), T_true (n, 4, 4)."""
+    difference = se3.inverse(T_est) @ np.asarray(T_true, dtype=np.float64)
+    rte = np.linalg.norm(difference[:, :3, 3], axis=1)
+    rre = np.abs(Rotation.from_matrix(difference[:, :3, :3]).as_euler("xzy", degrees=True)).sum(axis=1)
+    return RegistrationSummary(float(rte.mean()), float(rre.mean()), float(np.mean((rte < 2.0) & (rre < 5.0))))
 
 
 @dataclass(frozen=True)

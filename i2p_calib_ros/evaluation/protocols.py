@@ -1,13 +1,13 @@
 """The accuracy protocols: many known start errors, the pose errors that are left, by sequence and overall.
 
 `local`: single frames. `sequence`: the same starts, fused over a drive. Start errors are uniform about every axis
-within the bounds, in the camera optical frame.
+within the bounds, in the camera optical frame. `global`: single frames from no prior, as VP2P-Match was measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
 from i2p_calib_ros.engines.torch_engine import TorchEngine
-from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_uncertainty
+from i2p_calib_ros.errors import CalibrationInputError
+from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_registration, summarize_uncertainty
 from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import PoseError
+from i2p_calib_ros.network.spread import GLOBAL_SPREAD, GLOBAL_TRANSLATION_M, GLOBAL_YAW_DEG, random_global_error
 from i2p_calib_ros.posterior.prior import PosePrior
 
-PROTOCOLS = ("local", "sequence")
+PROTOCOLS = ("local", "sequence", "global")
 _SEQUENCE_FRAMES = 50
 
 
@@ -39,6 +41,22 @@ class StartError:
         translation = rng.uniform(-self.translation_m, self.translation_m, 3)
         T_start = se3.perturb(T_true, rotation, translation)
         return PosePrior.from_spread(T_start, self.rotation_deg / np.sqrt(3), self.translation_m / np.sqrt(3))
+
+    def __str__(self) -> str:
+        return f"±{self.rotation_deg:g}° / ±{100 * self.translation_m:g} cm about every axis"
+
+
+@dataclass(frozen=True)
+class GlobalStart:
+    """No prior: any yaw, and up to 10 m in the ground plane."""
+
+    def draw(self, T_true: NDArray[np.float64], rng: np.random.Generator) -> PosePrior:
+        """A wrong extrinsic, with a spread that says next to nothing about any axis."""
+        sigma = [GLOBAL_SPREAD.translation_m] * 3 + [GLOBAL_SPREAD.rotation_rad] * 3
+        return PosePrior(random_global_error(rng) @ T_true, np.array(sigma))
+
+    def __str__(self) -> str:
+        return f"±{GLOBAL_YAW_DEG:g}° about y and ±{GLOBAL_TRANSLATION_M:g} m along x and z"
 
 
 @dataclass
@@ -75,7 +93,7 @@ def run_protocol(
     engine: TorchEngine,
     *,
     trials: int,
-    start: StartError,
+    start: StartError | GlobalStart,
     passes: int = 2,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
@@ -83,18 +101,23 @@ def run_protocol(
     """`trials` in all, dealt to the sequences in turn; `progress` is called after each.
 
     A frame that cannot be used is counted as failed and another one taken; a sequence without any usable frame gives
-    no trial.
+    no trial. Raises CalibrationInputError where the network cannot do without a prior, as `global` asks.
     """
+    if protocol == "global" and engine.card.network.knows_prior:
+        raise CalibrationInputError(
+            f"model '{engine.card.name}' looks from a prior and cannot start from anywhere; the protocol 'global' is "
+            "for models of `i2p-calib train --architecture vp2p`"
+        )
     rng = np.random.default_rng(seed)
     results = [Trials(s.name, s.initial_extrinsic()) for s in sequences]
     matchers = [FrameMatcher(engine, s.camera, seed) for s in sequences]
     for trial in range(trials):
         which = trial % len(sequences)
         prior = start.draw(results[which].T_true, rng)
-        if protocol == "local":
-            _run_single_frame(sequences[which], matchers[which], prior, results[which], passes, rng)
-        else:
+        if protocol == "sequence":
             _run_sequence(sequences[which], engine, prior, results[which])
+        else:
+            _run_single_frame(sequences[which], matchers[which], prior, results[which], passes, rng)
         progress()
     return results
 
@@ -142,11 +165,9 @@ def _summary(results: Sequence[Trials]) -> dict[str, Any]:
     errors = [e for r in results for e in r.errors]
     starts = [e for r in results for e in r.starts]
     summary = summarize_errors(errors, starts)
-    uncertainty = summarize_uncertainty(
-        np.array([T for r in results for T in r.T_mean]),
-        np.array([c for r in results for c in r.covariance]),
-        np.array([r.T_true for r in results for _ in r.errors]),
-    )
+    T_mean = np.array([T for r in results for T in r.T_mean])
+    T_true = np.array([r.T_true for r in results for _ in r.errors])
+    uncertainty = summarize_uncertainty(T_mean, np.array([c for r in results for c in r.covariance]), T_true)
     worse = [
         e.rotation_deg > s.rotation_deg or e.translation_m > s.translation_m
         for e, s in zip(errors, starts, strict=True)
@@ -163,6 +184,7 @@ def _summary(results: Sequence[Trials]) -> dict[str, Any]:
         },
         "within_2deg_5cm": summary.within_2deg_5cm,
         "within_1deg_2.5cm": summary.within_1deg_2_5cm,
+        "registration": asdict(summarize_registration(T_mean, T_true)),
         "worse_than_start": float(np.mean(worse)),
         "start_median_rotation_deg": summary.start_rotation_median_deg,
         "start_median_translation_m": summary.start_translation_median_m,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -22,6 +22,9 @@ class ViewConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    knows_prior: ClassVar[bool]
+    """Whether the network looks from the pose of a prior; without one it is to find matches from anywhere."""
+
     view_pixels: int = Field(82_000, description="pixels of the virtual pinhole view, about")
     view_max_fov_deg: float = Field(100.0, description="widest field of view that the view covers")
     query_points: int = Field(1024, description="points that get a match distribution")
@@ -38,6 +41,7 @@ class ViewConfig(BaseModel):
 class NetworkConfig(ViewConfig):
     """Hyper-parameters of `VoxelPointPixelNet` and of the inputs it was trained on."""
 
+    knows_prior: ClassVar[bool] = True
     voxel_kind: Literal["perspective", "metric"] = "perspective"
     voxel_size_px: float = Field(4.0, description="perspective voxels: edge in view pixels (u and v)")
     voxel_size_log_depth: float = Field(0.08, description="perspective voxels: edge in log depth")
@@ -66,6 +70,7 @@ class PointLevel(BaseModel):
 class Vp2pConfig(ViewConfig):
     """Hyper-parameters of `Vp2pNet`, the published network; the values are the published ones."""
 
+    knows_prior: ClassVar[bool] = False
     kind: Literal["vp2p"] = "vp2p"
     max_cloud_points: int = Field(40_960, description="points of a cloud, at most")
     voxel_size_m: float = Field(0.05, description="edge of the voxels, cubes")

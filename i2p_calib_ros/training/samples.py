@@ -20,7 +20,7 @@ from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
 from i2p_calib_ros.geometry.visibility import visible_points
 from i2p_calib_ros.network.architectures import prepare_inputs
-from i2p_calib_ros.network.config import FINE_STRIDE, VIEW_MULTIPLE, AnyNetworkConfig, ViewConfig, Vp2pConfig
+from i2p_calib_ros.network.config import FINE_STRIDE, VIEW_MULTIPLE, AnyNetworkConfig, ViewConfig
 from i2p_calib_ros.network.inputs import NetworkInputs
 from i2p_calib_ros.network.spread import (
     COARSE_STARTS,
@@ -84,8 +84,7 @@ def make_sample(
     xyz_true = xyz_true[kept]
     intensity = None if frame.intensity is None else _jitter_intensity(frame.intensity[kept], rng)
 
-    no_prior = isinstance(config, Vp2pConfig)
-    T_prior_true, spread = (random_global_error(rng), GLOBAL_SPREAD) if no_prior else random_start_error(rng)
+    T_prior_true, spread = random_start_error(rng) if config.knows_prior else (random_global_error(rng), GLOBAL_SPREAD)
     T_near_true, near_spread = random_fine_start_error(rng)
     xyz_prior = se3.transform_points(T_prior_true, xyz_true)
     inputs = prepare_inputs(image, xyz_prior, intensity, view, spread, config, rng)

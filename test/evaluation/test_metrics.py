@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_uncertainty
+from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_registration, summarize_uncertainty
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import PoseError
 
@@ -64,3 +64,12 @@ def test_nees_of_one_axis_is_its_squared_number_of_sigmas() -> None:
     covariance = np.diag([0.01] * 3 + [0.002] * 3) ** 2
     T_mean = se3.exp([0, 0, -0.03, 0, 0, 0]) @ T_TRUE
     assert summarize_uncertainty(T_mean[None], covariance[None], T_TRUE).nees_mean == pytest.approx(9.0)
+
+
+def test_registration_metrics_are_the_published_ones() -> None:
+    T_true = np.stack([se3.exp(np.array([1.0, -2.0, 0.5, 0.3, -2.0, 0.1]))] * 2)
+    off = se3.from_rotation_vector([[0.0, 0.0, 3.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 0.0], [0.0, 0.05, 0.0]])
+    summary = summarize_registration(T_true @ se3.inverse(off), T_true)
+    assert summary.rte_mean_m == pytest.approx(2.0)
+    assert summary.rre_mean_deg == pytest.approx(np.rad2deg(0.05) / 2)
+    assert summary.within_2m_5deg == 0.5

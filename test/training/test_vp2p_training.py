@@ -9,6 +9,7 @@ from i2p_calib_ros.calibrator import Calibrator
 from i2p_calib_ros.cli import app
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
+from i2p_calib_ros.evaluation.protocols import GlobalStart, run_protocol, summarize
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.network.config import PointLevel, Vp2pConfig
@@ -107,6 +108,9 @@ def test_a_run_is_exported_with_the_reprojection_likelihood_and_calibrates(boxes
     assert (np.linalg.eigvalsh(step.single.covariance) > 0).all()
     estimate = calibrator.matcher.estimate(sequence.load(1), prior, prior, quick=True)
     assert isinstance(estimate.likelihood, ReprojectionLikelihood)
+
+    results = run_protocol("global", [sequence], calibrator.matcher.engine, trials=2, start=GlobalStart())
+    assert np.isfinite(list(summarize(results)["overall"]["registration"].values())).all()
 
 
 def test_the_command_line_chooses_the_published_network(monkeypatch, tmp_path):
