@@ -10,6 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from i2p_calib_ros.frames.world.vectors import cross, dot, length, unit
+
 FloatArray = NDArray[np.float32]
 
 
@@ -74,8 +76,7 @@ class Mesh:
         T = np.asarray(T_target_source, dtype=np.float32)
         # One flat product: a stack of 3 x 3 products takes ten times as long.
         corners = (self.corners.reshape(-1, 3) @ T[:3, :3].T + T[:3, 3]).reshape(-1, 3, 3)
-        normals = (self.normals.reshape(-1, 3) @ np.linalg.inv(T[:3, :3])).reshape(-1, 3, 3)
-        normals /= np.maximum(np.sqrt(np.einsum("ijk,ijk->ij", normals, normals)), 1e-12)[..., None]
+        normals = unit(self.normals.reshape(-1, 3) @ np.linalg.inv(T[:3, :3])).reshape(-1, 3, 3)
         if np.linalg.det(T[:3, :3]) < 0:  # keep the corners counter-clockwise
             order = [0, 2, 1]
             return replace(self, corners=corners[:, order], normals=normals[:, order], uv=self.uv[:, order])
@@ -102,10 +103,7 @@ class Mesh:
 
 def face_normals(corners: FloatArray) -> FloatArray:
     """Unit normals (n, 3) of triangles (n, 3, 3); zero for degenerate ones."""
-    # np.cross takes three times as long.
-    (ax, ay, az), (bx, by, bz) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
-    cross = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
-    return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
+    return unit(cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
 
 
 def grid_mesh(
@@ -125,9 +123,9 @@ def grid_mesh(
     rows, columns = grid.shape[:2]
     if uv is None:
         along_columns = np.zeros((rows, columns))
-        along_columns[:, 1:] = np.cumsum(np.linalg.norm(np.diff(grid, axis=1), axis=2), axis=1)
+        along_columns[:, 1:] = np.cumsum(length(np.diff(grid, axis=1)), axis=1)
         along_rows = np.zeros((rows, columns))
-        along_rows[1:] = np.cumsum(np.linalg.norm(np.diff(grid, axis=0), axis=2), axis=0)
+        along_rows[1:] = np.cumsum(length(np.diff(grid, axis=0)), axis=0)
         uv = np.stack([along_columns, along_rows], axis=-1)
     texture = np.asarray(uv, dtype=np.float64)
 
@@ -143,16 +141,14 @@ def grid_mesh(
         wrapped = np.concatenate([grid[:, -2:-1], grid, grid[:, 1:2]], axis=1) if closed else grid
         tangent_u, tangent_v = np.gradient(wrapped, axis=1), np.gradient(grid, axis=0)
         tangent_u = tangent_u[:, 1:-1] if closed else tangent_u
-        at_points = np.cross(tangent_u, tangent_v)
-        at_points /= np.maximum(np.linalg.norm(at_points, axis=-1, keepdims=True), 1e-12)
-        normals = triangles(at_points)
+        normals = triangles(unit(cross(tangent_u, tangent_v)))
     quads = np.broadcast_to(np.asarray(material, dtype=np.int32), (rows - 1, columns - 1))
     mesh = Mesh.create(triangles(grid), np.repeat(quads.ravel(), 2), triangles(texture), normals)
     flat = face_normals(mesh.corners)
     # Where rows or columns meet in a point or fold, the surface has no tangents: the face itself then gives the normal.
-    astray = np.einsum("ij,ikj->ik", flat, mesh.normals) < 0.1
+    astray = dot(flat[:, None], mesh.normals) < 0.1
     corner_normals = np.where(astray[..., None], flat[:, None], mesh.normals)
-    keep = (np.linalg.norm(flat, axis=1) > 0.5) & (mesh.material >= 0)
+    keep = (length(flat) > 0.5) & (mesh.material >= 0)
     return Mesh(mesh.corners[keep], mesh.uv[keep], corner_normals[keep], mesh.material[keep])
 
 

@@ -60,4 +60,5 @@ class Trajectory:
         return quaternions
 
     def _at(self, times_s: ArrayLike, values: FloatArray) -> FloatArray:
+        times_s = np.asarray(times_s, dtype=np.float64)
         return np.stack([np.interp(times_s, self.times_s, column) for column in values.T], axis=-1)

@@ -17,6 +17,13 @@ def dot(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     return products @ np.ones(products.shape[-1], dtype=products.dtype)
 
 
+def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Vector products (..., 3)."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 def length(a: NDArray[Any]) -> NDArray[Any]:
     """Lengths (...) of vectors (..., k)."""
     return np.sqrt(dot(a, a))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.bag_writer import JPEG_QUALITY, write_bag
@@ -218,7 +220,7 @@ def _write_frame(folder: Path, name: str, frame: Frame) -> dict[str, float]:
     units = np.round(frame.xyz / np.float32(CLOUD_UNIT_M))
     fits = (np.abs(units) <= np.iinfo(np.int16).max).all(axis=1)
     assert frame.intensity is not None
-    np.savez_compressed(
+    _write_arrays(
         folder / CLOUD_DIR / f"{name}.npz",
         xyz=units[fits].astype(np.int16),
         intensity=np.round(255 * frame.intensity[fits]).astype(np.uint8),
@@ -248,6 +250,14 @@ def _description(drive: SyntheticDrive, stamps: list[dict[str, float]]) -> dict[
         "cloud_dir": CLOUD_DIR,
         "cloud_unit_m": CLOUD_UNIT_M,
     }
+
+
+def _write_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
+    """As `np.savez_compressed` does, in a third of the time and with little more space."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

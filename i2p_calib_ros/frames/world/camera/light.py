@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -78,15 +79,15 @@ def _outdoor_light(rng: np.random.Generator, elevation_rad: float, cover: float)
     directions = _sky_directions()
     up = np.maximum(directions[..., 2], 0.0)
     towards_sun = directions @ sun_direction
-    zenith = np.array([0.08, 0.15, 0.34]) * rng.uniform(0.8, 1.2)
-    horizon = np.array([0.40, 0.47, 0.57]) * transmitted ** 0.3 * rng.uniform(0.8, 1.2)
+    zenith = np.array([0.08, 0.15, 0.34], dtype=np.float32) * rng.uniform(0.8, 1.2)
+    horizon = np.array([0.40, 0.47, 0.57], dtype=np.float32) * transmitted**0.3 * rng.uniform(0.8, 1.2)
     blend = ((1 - up) ** rng.uniform(3, 6))[..., None]
     sky = (zenith * (1 - blend) + horizon * blend) * day
     glow = np.exp((towards_sun - 1) * 12)[..., None] * 0.35 + np.exp((towards_sun - 1) * 120)[..., None] * 1.2
     clouds, thickness = _clouds(rng, directions, cover)
     cloud_rgb = (0.55 * day + 0.5 * sun_rgb) * (1.15 - 0.7 * thickness[..., None])
     if overcast:
-        grey = np.array([0.50, 0.53, 0.57]) * day * rng.uniform(0.5, 1.0)
+        grey = np.array([0.50, 0.53, 0.57], dtype=np.float32) * day * rng.uniform(0.5, 1.0)
         sky = np.broadcast_to(grey * (0.65 + 0.5 * up[..., None]), directions.shape)
         cloud_rgb = grey * (1.1 - 0.5 * thickness[..., None])
     else:
@@ -135,12 +136,12 @@ def _lamp_colour(rng: np.random.Generator) -> FloatArray:
     return np.array([1.0, 0.95 - 0.3 * warm, 0.95 - 0.7 * warm], dtype=np.float32)
 
 
-def _sky_directions() -> NDArray[np.float64]:
+@cache
+def _sky_directions() -> NDArray[np.float32]:
     polar = np.linspace(0, np.pi, SKY_SHAPE[0])[:, None]
     azimuth = np.linspace(-np.pi, np.pi, SKY_SHAPE[1])[None]
-    return np.stack(
-        [np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar) + 0 * azimuth], axis=-1
-    )
+    towards = [np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar) + 0 * azimuth]
+    return np.stack(towards, axis=-1).astype(np.float32)
 
 
 def _rows_near(elevation_deg: float) -> slice:
@@ -150,7 +151,7 @@ def _rows_near(elevation_deg: float) -> slice:
 
 
 def _clouds(
-    rng: np.random.Generator, directions: NDArray[np.float64], cover: float
+    rng: np.random.Generator, directions: NDArray[np.float32], cover: float
 ) -> tuple[FloatArray, FloatArray]:
     """Opacity 0..1 and thickness 0..1 of a layer of clouds, by direction."""
     side = 1024
@@ -167,7 +168,7 @@ def _clouds(
         cv2.remap(noise, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT),
         dtype=np.float32,
     )
-    threshold = np.quantile(noise, 1 - cover)
+    threshold = float(np.quantile(noise, 1 - cover))
     opacity = np.clip((layer - threshold) / rng.uniform(0.7, 2.0), 0, 1) if cover > 0 else np.zeros_like(layer)
     return opacity, np.clip(0.4 + 0.3 * (layer - threshold if cover < 1 else layer), 0, 1)
 
@@ -184,7 +185,7 @@ def _harmonics(directions: NDArray[np.floating]) -> NDArray[np.floating]:
     )  # fmt: skip
 
 
-def _project_harmonics(radiance: NDArray[np.floating], directions: NDArray[np.float64]) -> FloatArray:
+def _project_harmonics(radiance: NDArray[np.floating], directions: NDArray[np.float32]) -> FloatArray:
     """Coefficients (9, 3) of the radiance of a white wall by its normal (Ramamoorthi and Hanrahan 2001)."""
     radiance, directions = radiance[::4, ::4], directions[::4, ::4]
     solid_angle = np.sqrt(np.maximum(1 - directions[..., 2] ** 2, 0))

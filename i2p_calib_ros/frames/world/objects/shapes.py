@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from i2p_calib_ros.frames.world.mesh import Mesh, box, grid_mesh
+from i2p_calib_ros.frames.world.vectors import cross, unit
 
 FloatArray = NDArray[np.float64]
 
@@ -23,13 +24,11 @@ def tube(path: ArrayLike, radius_m: ArrayLike, material: int, sides: int = 8, ca
     """A round tube along `path` (n, 3) metres; radius () or (n,)."""
     points = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radius_m, dtype=np.float64), len(points))
-    tangents = np.gradient(points, axis=0)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-12)
+    tangents = unit(np.gradient(points, axis=0))
     # One reference direction for the whole tube, far from every tangent, keeps it from twisting.
     reference = np.eye(3)[np.abs(tangents).max(axis=0).argmin()]
-    first = np.cross(tangents, reference)
-    first /= np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-12)
-    second = np.cross(tangents, first)
+    first = unit(cross(tangents, reference))
+    second = cross(tangents, first)
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     around = np.cos(angle)[None, :, None] * first[:, None] + np.sin(angle)[None, :, None] * second[:, None]
     rings = points[:, None] + radii[:, None, None] * around

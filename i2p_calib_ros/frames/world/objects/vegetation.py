@@ -44,7 +44,7 @@ def make_bush(rng: np.random.Generator, palette: Palette) -> Mesh:
     lobes = rng.uniform((-0.5, -0.5, 0.24), (0.5, 0.5, 0.56), (5, 3)) * [spread, spread, height]
     radii = np.column_stack([rng.uniform(0.4, 0.65, (5, 2)) * spread, rng.uniform(0.3, 0.42, 5) * height])
     shades = _foliage(rng, palette)
-    return _lobed_crown(rng, palette, shades, lobes, radii, cover=0.55)
+    return _lobed_crown(rng, palette, shades, lobes, radii, 1600, cover=0.55)
 
 
 def make_hedge(rng: np.random.Generator, palette: Palette, length_m: float) -> Mesh:
@@ -137,18 +137,23 @@ def _broadleaf(rng: np.random.Generator, palette: Palette, height: float, slende
         bark,
     )
     foliage = _foliage(rng, palette, autumn=0.12)
-    leaves = _lobed_crown(rng, palette, foliage, centres, radii, cover=float(rng.uniform(0.35, 0.7)))
+    leaves = _lobed_crown(rng, palette, foliage, centres, radii, 3400, cover=float(rng.uniform(0.35, 0.7)))
     return Mesh.merge([stem, boughs, leaves])
 
 
 def _lobed_crown(
-    rng: np.random.Generator, palette: Palette, shades: list[int], centres: FloatArray, radii: FloatArray, cover: float
+    rng: np.random.Generator,
+    palette: Palette,
+    shades: list[int],
+    centres: FloatArray,
+    radii: FloatArray,
+    count: int,
+    cover: float,
 ) -> Mesh:
     """Leaf clusters in the outer parts of ellipsoidal lobes around dark cores: centres, radii (lobes, 3) metres.
 
-    cover: area of all leaves over that of the lobes' surfaces.
+    count: of the clusters; cover: area of all leaves over that of the lobes' surfaces.
     """
-    count = 3400
     weight = radii.prod(axis=1) ** (2 / 3)
     candidates = 3 * count
     lobe = rng.choice(len(centres), size=candidates, p=weight / weight.sum())

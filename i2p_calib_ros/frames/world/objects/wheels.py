@@ -16,9 +16,9 @@ def make_wheel(
     """A wheel around the origin, axle along y, its outer side at +y; `rim_share` of the radius is rim."""
     rim = rim_share * radius_m
     half, shoulder = width_m / 2, 0.2 * width_m
-    tyre = [
-        (rim, -half), (radius_m - 0.4 * shoulder, -half), (radius_m, -half + shoulder),
-        (radius_m, half - shoulder), (radius_m - 0.4 * shoulder, half), (rim, half), (0.93 * rim, 0.3 * half),
+    tyre = [  # open towards the vehicle
+        (radius_m, -half + shoulder), (radius_m, half - shoulder), (radius_m - 0.4 * shoulder, half),
+        (rim, half), (0.93 * rim, 0.3 * half),
     ]  # fmt: skip
     backing = [(0.93 * rim, 0.3 * half), (0.0, 0.3 * half)]
     parts = [revolve(tyre, palette.add(RUBBER), 14), revolve(backing, palette.add(BLACK_PLASTIC), 14)]

@@ -185,12 +185,21 @@ def _triangles(area: shapely.Geometry, terrain: Terrain) -> FloatArray:
     t = terrain.tile_m
     low = np.floor((np.array(area.bounds[:2]) - terrain.origin_xy) / t).astype(int)
     high = np.ceil((np.array(area.bounds[2:]) - terrain.origin_xy) / t).astype(int)
-    whole, pieces = [], []
+    whole, pieces = [np.zeros((0, 2))], [np.zeros(0, dtype=object)]
+
+    def rows(part: shapely.Geometry, first: int, count: int) -> shapely.Geometry:
+        y = terrain.origin_xy[1] + first * t
+        return shapely.intersection(part, shapely.box(area.bounds[0] - 1, y, area.bounds[2] + 1, y + count * t))
+
+    # In two steps, because cutting an area takes as long as its outline has corners.
+    wide = int(np.ceil(np.sqrt(high[1] - low[1])))
     for row in range(low[1], high[1]):
-        y = terrain.origin_xy[1] + row * t
-        strip = shapely.intersection(area, shapely.box(area.bounds[0] - 1, y, area.bounds[2] + 1, y + t))
+        if (row - low[1]) % wide == 0:
+            band = rows(area, row, wide)
+        strip = rows(band, row, 1)
         if strip.is_empty:
             continue
+        y = terrain.origin_xy[1] + row * t
         shapely.prepare(strip)
         x = terrain.origin_xy[0] + np.arange(low[0], high[0]) * t
         tiles = shapely.box(x, y, x + t, y + t)

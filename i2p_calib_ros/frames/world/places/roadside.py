@@ -17,12 +17,15 @@ from i2p_calib_ros.frames.world.places.buildings import make_building
 from i2p_calib_ros.frames.world.places.pavement import Surface, land_material
 from i2p_calib_ros.frames.world.places.roads import Path, Road
 from i2p_calib_ros.frames.world.places.site_plan import Site, footprint
-from i2p_calib_ros.frames.world.places.stock import parked_car, plant_bush, plant_tree
+from i2p_calib_ros.frames.world.places.stock import leafy, parked_car, plant_bush, plant_tree
 
 FloatArray = NDArray[np.float64]
 
 NEAR_M = 60.0
 """Buildings farther than this from the way of the recording vehicle are built without rooms."""
+
+WOOD_SHARP_M = 20.0
+"""Plants among many others, farther from the way than this, have fewer and larger leaves."""
 
 MAX_PLANTS = 140
 """Trees, and shrubs, along one side of a road: what is built must be traced."""
@@ -45,7 +48,7 @@ class Frontage:
     open_lots: bool = True
 
 
-def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage, ego_line: shapely.Geometry) -> None:
+def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage) -> None:
     """Lots with buildings along one side of a road (1 left, -1 right)."""
     rng, path = site.rng, road.path
     edge = abs(road.kerb_offset(side)) + road.section.outer_m
@@ -77,7 +80,7 @@ def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage
             built,
             depth,
             neighbours=(False, False) if not terraced else (before, after) if side > 0 else (after, before),
-            far=bool(shapely.distance(ego_line, shapely.Point(x, y)) > NEAR_M),
+            far=not site.beside_way(x, y, NEAR_M),
         )
         ground_z = _lowest(site, path.at(np.array([s, middle, s + width]), side * (edge + setback)))
         site.add(mesh.placed(x, y, ground_z + road.section.kerb_m, yaw))
@@ -170,7 +173,6 @@ def border(site: Site, path: Path, start_m: float, end_m: float, offset_m: float
     """A hedge, fence or wall along a path, in straight pieces."""
     rng = site.rng
     pieces = max(1, round((end_m - start_m) / 6.0))
-    maker = {"hedge": make_hedge, "fence": make_fence, "wall": make_wall}[style]
     sort = int(rng.integers(2))
     for a, b in zip(np.linspace(start_m, end_m, pieces + 1)[:-1], np.linspace(start_m, end_m, pieces + 1)[1:]):
         p, q = path.at(a, offset_m), path.at(b, offset_m)
@@ -178,14 +180,16 @@ def border(site: Site, path: Path, start_m: float, end_m: float, offset_m: float
         if length < 0.8:
             continue
         size = max(1, round(length))
-        mesh = site.from_stock(f"{style} {size} {sort}", 1, maker, size)
         (x, y), d = (p + q) / 2, q - p
+        name = f"{style} {size} {sort}"
+        if style == "hedge":
+            mesh = leafy(site, x, y, name, 1, make_hedge, size)
+        else:
+            mesh = site.from_stock(name, 1, make_fence if style == "fence" else make_wall, size)
         site.put(mesh, x, y, float(np.arctan2(d[1], d[0])), z, radius_m=0.3)
 
 
-def green_side(
-    site: Site, road: Road, side: int, keep_clear: shapely.Geometry, ego_line: shapely.Geometry, dense: float
-) -> None:
+def green_side(site: Site, road: Road, side: int, keep_clear: shapely.Geometry, dense: float) -> None:
     """A park, a wood or wild land along one side: an edge of hedge, fence or wall, then trees and undergrowth."""
     rng, path = site.rng, road.path
     edge = abs(road.kerb_offset(side)) + max(road.section.outer_m, 2.5)
@@ -202,14 +206,10 @@ def green_side(
         for _ in range(min(rng.poisson(area / 100 * per_100_m2 * dense), MAX_PLANTS)):
             s, out = rng.uniform(0, path.length_m), edge + 1.0 + deep * rng.random() ** 1.5
             x, y = path.at(s, side * out)
-            here = shapely.Point(x, y)
-            if shapely.intersects(keep_clear, here.buffer(1.5)):
+            if shapely.intersects(keep_clear, shapely.Point(x, y).buffer(1.5)):
                 continue
-            far = bool(shapely.distance(ego_line, here) > 18.0)
-            if kind == "tree":
-                plant_tree(site, x, y, road.section.kerb_m, far=far)
-            else:
-                plant_bush(site, x, y, road.section.kerb_m, far=far)
+            plant = plant_tree if kind == "tree" else plant_bush
+            plant(site, x, y, road.section.kerb_m, sharp_m=WOOD_SHARP_M)
 
 
 def grow_verge(site: Site, road: Road, start_m: float, end_m: float, tufts: int, keep_clear: shapely.Geometry) -> None:
@@ -277,9 +277,7 @@ def plant_row(site: Site, road: Road, offset_m: float, spacing_m: float, keep_cl
             plant_tree(site, x, y, road.section.kerb_m, kind)
 
 
-def scatter_plants(
-    site: Site, area: shapely.Geometry, trees: int, bushes: int, ego_line: shapely.Geometry, spread_m: float = 7.0
-) -> None:
+def scatter_plants(site: Site, area: shapely.Geometry, trees: int, bushes: int, spread_m: float = 7.0) -> None:
     """Trees and bushes at random places of an area, in clumps."""
     rng = site.rng
     x0, y0, x1, y1 = area.bounds
@@ -287,14 +285,9 @@ def scatter_plants(
     shapely.prepare(area)
     for i in range(trees + bushes):
         x, y = clumps[int(rng.integers(len(clumps)))] + rng.normal(0, spread_m, 2)
-        here = shapely.Point(x, y)
-        if not shapely.intersects(area, here):
-            continue
-        far = bool(shapely.distance(ego_line, here) > 25.0)
-        if i < trees:
-            plant_tree(site, x, y, far=far)
-            continue
-        plant_bush(site, x, y, far=far)
+        if shapely.intersects(area, shapely.Point(x, y)):
+            plant = plant_tree if i < trees else plant_bush
+            plant(site, x, y, sharp_m=WOOD_SHARP_M)
 
 
 def far_scenery(site: Site, kind: str, land: str) -> None:

@@ -26,6 +26,7 @@ class Site:
         self.terrain = terrain
         self.palette = Palette()
         self.lamps: list[NDArray[np.float64]] = []
+        self._way: shapely.Geometry = shapely.Point()
         self._parts: list[Mesh] = []
         self._taken: list[shapely.Geometry] = []
         self._bounds: list[tuple[float, float, float, float]] = []
@@ -89,6 +90,19 @@ class Site:
         shapely.prepare(area)
         self._taken.append(area)
         self._bounds.append(area.bounds)
+
+    def take_way(self, way: shapely.Geometry, clear_m: float) -> None:
+        """Keep the way of the recording vehicle free, `clear_m` to either side."""
+        self._way = way
+        shapely.prepare(way)
+        self.take(way.buffer(clear_m))
+
+    def beside_way(self, x: float, y: float, within_m: float) -> bool:
+        """Whether (x, y) is at most `within_m` from the way of the recording vehicle: what stands there is seen well.
+
+        Everything is as long as no way is taken.
+        """
+        return self._way.is_empty or bool(shapely.dwithin(self._way, shapely.Point(x, y), within_m))
 
     def finish(self, kind: str, actors: Sequence[Actor], ego: Trajectory, indoor: bool = False) -> Place:
         """The place, with everything that stands in one mesh."""

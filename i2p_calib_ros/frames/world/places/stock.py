@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,8 +19,10 @@ _PARKED_KINDS = {
     "hatchback": 0.32, "sedan": 0.22, "estate": 0.12, "suv": 0.18, "van": 0.09, "pickup": 0.04, "motorbike": 0.03,
 }  # fmt: skip
 _LOW_KINDS = {"hatchback": 0.35, "sedan": 0.3, "estate": 0.15, "suv": 0.2}
+SHARP_M = 40.0
+"""Plants farther from the way than this have fewer and larger leaves."""
 FAR_SHARE = 0.15
-"""Leaves that plants far from the way keep."""
+"""Leaves that these keep."""
 
 
 def parked_car(site: Site, low: bool = False) -> Mesh:
@@ -39,23 +42,34 @@ def person(site: Site, walking: bool) -> Mesh:
 
 
 def plant_tree(
-    site: Site, x: float, y: float, z: float = 0.0, kind: str | None = None, far: bool = False, wide_m: float = 0.5
+    site: Site, x: float, y: float, z: float = 0.0, kind: str | None = None, sharp_m: float = SHARP_M
 ) -> bool:
-    """A tree of the few sorts that grow here; a `far` one has fewer and larger leaves."""
-    rng = site.rng
-    tree = site.from_stock(f"tree {kind}", 5, make_tree, kind)
-    if far:
-        tree = site.from_stock(f"far tree {kind}", 5, _thinned, tree)
-    return site.put(tree, x, y, rng.uniform(0, 2 * np.pi), z, rng.uniform(0.75, 1.25), radius_m=wide_m)
+    """A tree of the few sorts that grow here."""
+    rng, tree = site.rng, leafy(site, x, y, f"tree {kind}", 5, make_tree, kind, sharp_m=sharp_m)
+    return site.put(tree, x, y, rng.uniform(0, 2 * np.pi), z, rng.uniform(0.75, 1.25), radius_m=0.5)
 
 
-def plant_bush(site: Site, x: float, y: float, z: float = 0.0, far: bool = False) -> bool:
+def plant_bush(site: Site, x: float, y: float, z: float = 0.0, sharp_m: float = SHARP_M) -> bool:
     """A shrub of the few sorts that grow here."""
-    rng = site.rng
-    bush = site.from_stock("bush", 5, make_bush)
-    if far:
-        bush = site.from_stock("far bush", 5, _thinned, bush)
+    rng, bush = site.rng, leafy(site, x, y, "bush", 5, make_bush, sharp_m=sharp_m)
     return site.put(bush, x, y, rng.uniform(0, 2 * np.pi), z, rng.uniform(0.6, 1.5), radius_m=0.6)
+
+
+def leafy(
+    site: Site,
+    x: float,
+    y: float,
+    name: str,
+    variants: int,
+    make: Callable[..., Mesh],
+    *arguments: object,
+    sharp_m: float = SHARP_M,
+) -> Mesh:
+    """A plant from the stock for (x, y); farther than `sharp_m` from the way it has fewer and larger leaves."""
+    plant = site.from_stock(name, variants, make, *arguments)
+    if site.beside_way(x, y, sharp_m):
+        return plant
+    return site.from_stock(f"far {name}", variants, _thinned, plant)
 
 
 def _parked_car(rng: np.random.Generator, palette: Palette, kinds: dict[str, float]) -> Mesh:

@@ -120,13 +120,13 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     _mark_crossings(surface, main, sides, plan)
     for road in surface.roads:
         site.take(road_lanes(road).buffer(-0.9))
-    site.take(ego_line.buffer(1.25))
+    site.take_way(ego_line, 1.25)
     for road in surface.roads:
         for side, frontage in zip((-1, 1), plan.frontages):
             if frontage.kinds and not (road is main and plan.green[max(side, 0)]):
-                build_up(site, surface, road, side, frontage, ego_line)
+                build_up(site, surface, road, side, frontage)
     _fit_out(site, surface, plan)
-    _plant(site, surface, plan, ego_line)
+    _plant(site, surface, plan, ego_line.length)
     lay_surface(site, surface)
     _park(site, surface, plan)
     far_scenery(site, plan.scenery, plan.land if plan.land in ("grass", "dry grass", "soil") else "grass")
@@ -275,15 +275,15 @@ def _rails(site: Site, main: Road, plan: StreetPlan) -> None:
         (span_with_bridge if rng.random() < 0.5 else span_with_gantry)(site, main, float(s))
 
 
-def _plant(site: Site, surface: Surface, plan: StreetPlan, ego_line: shapely.Geometry) -> None:
+def _plant(site: Site, surface: Surface, plan: StreetPlan, drive_m: float) -> None:
     main = surface.roads[0]
     clear = shapely.union_all([road.reserve for road in surface.roads[1:]]) | surface.carriageway.buffer(1.5)
     for side, dense in zip((-1, 1), plan.green):
         if dense:
-            green_side(site, main, side, clear, ego_line, dense)
+            green_side(site, main, side, clear, dense)
     if plan.scenery == "country" and not plan.section.kerb_m:
         lay_fields(site, surface, main)
-        reach = (max(0.0, BEHIND_M - 30.0), min(main.path.length_m, BEHIND_M + ego_line.length + 60.0))
+        reach = (max(0.0, BEHIND_M - 30.0), min(main.path.length_m, BEHIND_M + drive_m + 60.0))
         grow_verge(site, main, *reach, int(site.rng.integers(50, 350)), surface.carriageway)
     for road in surface.roads:
         if plan.avenue_m and road.section.outer_m > 1.5:
@@ -294,8 +294,8 @@ def _plant(site: Site, surface: Surface, plan: StreetPlan, ego_line: shapely.Geo
         verge = surface.reserve.buffer(3.0 if plan.scenery == "country" else 1.5)
         land = shapely.difference(site.terrain.polygon.buffer(-3), verge)
         beside = shapely.intersection(land, surface.carriageway.buffer(22.0))
-        scatter_plants(site, beside, plan.woods // 3, plan.woods // 3, ego_line)
-        scatter_plants(site, land, plan.woods, plan.woods // 3, ego_line, 14.0)
+        scatter_plants(site, beside, plan.woods // 3, plan.woods // 3)
+        scatter_plants(site, land, plan.woods, plan.woods // 3, 14.0)
 
 
 def _park(site: Site, surface: Surface, plan: StreetPlan) -> None:

@@ -77,7 +77,7 @@ def make_car_park(rng: np.random.Generator, kind: str, duration_s: float) -> Pla
     edges = shapely.union(area.boundary, green.boundary)
     site.add(upright_band(edges, -0.03, KERB_M, kerb, terrain))
 
-    site.take(ego_line.buffer(1.6))
+    site.take_way(ego_line, 1.6)
     full = float(rng.uniform(0.25, 0.95))
     for y, side in rows:
         share = np.clip(full + rng.normal(0, 0.2), 0.05, 0.97)
@@ -93,7 +93,7 @@ def make_car_park(rng: np.random.Generator, kind: str, duration_s: float) -> Pla
                 into + rng.normal(0, 0.02),
             )
     _trees_and_lamps(site, rows, starts, islands)
-    _shop_and_border(site, length, depth, area, ego_line)
+    _shop_and_border(site, length, depth, area)
     far_scenery(site, "town", "grass")
 
     traffic = Traffic(rng, terrain, ego)
@@ -125,8 +125,7 @@ def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float)
         rng, route, float(rng.uniform(2, max(2.1, route.length_m - speed * duration_s - 4))), speed, duration_s
     )
     ego = ride(rng, drive, terrain)
-    ego_line = shapely.LineString(route.at(drive.s_m[::10]))
-    site.take(shapely.LineString(route.xy).buffer(2.6))
+    site.take_way(shapely.LineString(route.xy), 2.6)
 
     ground = str(rng.choice(["asphalt", "asphalt", "gravel", "paving"]))
     floor = land_material(site, ground)
@@ -163,7 +162,7 @@ def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float)
         border(site, fence, 0.0, wide, 0.0, "fence", 0.0)
     _fill_yard(site, area, int(area.area * rng.uniform(0.003, 0.012)))
     outside = shapely.difference(terrain.polygon.buffer(-3), area.buffer(4))
-    scatter_plants(site, outside, int(rng.integers(0, 25)), 10, ego_line)
+    scatter_plants(site, outside, int(rng.integers(0, 25)), 10)
     far_scenery(site, "town", "grass")
 
     traffic = Traffic(rng, terrain, ego)
@@ -209,9 +208,7 @@ def _trees_and_lamps(
                 site.lamps.append(np.array([x, at, float(site.terrain.height([x, at])) + head]))
 
 
-def _shop_and_border(
-    site: Site, length: float, depth: float, area: shapely.Polygon, ego_line: shapely.Geometry
-) -> None:
+def _shop_and_border(site: Site, length: float, depth: float, area: shapely.Polygon) -> None:
     rng = site.rng
     kind = str(rng.choice(["shop", "warehouse", "office", "apartments"]))
     shop = make_building(rng, site.palette, kind, length * float(rng.uniform(0.4, 0.9)), float(rng.uniform(14, 26)))
@@ -237,7 +234,7 @@ def _shop_and_border(
             kinds = {"apartments": 0.4, "brick terrace": 0.3, "house": 0.3}
             block = make_building(rng, site.palette, pick(rng, kinds), float(rng.uniform(12, 25)), far=True)
             site.put(block, x, y, float(rng.choice([0.0, np.pi / 2, np.pi, -np.pi / 2])))
-    scatter_plants(site, outside, 14, 14, ego_line)
+    scatter_plants(site, outside, 14, 14)
 
 
 def _row_of_works(site: Site, start: FloatArray, end: FloatArray, turn: float) -> None:
