@@ -24,7 +24,7 @@ from i2p_calib_ros.network.spread import COARSE_STARTS, FINE_STARTS, PriorSpread
 from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
-from i2p_calib_ros.posterior.prior import PosePrior
+from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 from i2p_calib_ros.posterior.ransac import ransac_poses
 
 _ROUNDS, _SAMPLES = 6, 448
@@ -98,17 +98,18 @@ class FrameMatcher:
                 start_poses=starts,
             )
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
-        if matches.fine_outputs is not None and FINE_STARTS.reaches(spread_of(seen_from)):
-            likelihood, posterior = self._refine(matches, prior, seen_from)
+        spread = spread_of(seen_from)
+        if matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
+            likelihood, posterior = self._refine(matches, prior, posterior, FINE_STARTS.clip(spread))
         return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
 
     def _refine(
-        self, matches: FrameMatches, prior: PosePrior, found: PosePrior
+        self, matches: FrameMatches, prior: PosePrior, found: PosePosterior, spread: PriorSpread
     ) -> tuple[PoseLikelihood, PosePosterior]:
         """The fine stage's likelihood around what the coarse one found, and its posterior."""
-        field = matches.fine(found.T_mean, FINE_STARTS.clip(spread_of(found)))
+        field = matches.fine(found.T_mean, spread)
         likelihood = make_likelihood(field, self.engine.card.likelihood)
-        around = PosePrior(found.T_mean, np.minimum(_FINE_SIGMAS * found.sigma, prior.sigma))
+        around = PoseNeighbourhood(found.T_mean, found.covariance, _FINE_SIGMAS, prior)
         posterior = sample_posterior_near(
             likelihood.log_likelihood, prior, around, samples_per_round=_FINE_SAMPLES
         )

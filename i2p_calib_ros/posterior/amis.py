@@ -28,7 +28,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from i2p_calib_ros.posterior.posterior import PosePosterior
-from i2p_calib_ros.posterior.prior import PosePrior
+from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 from i2p_calib_ros.posterior.proposals import (
     Ellipse,
     effective_size,
@@ -85,7 +85,7 @@ class _Model:
 
 def sample_posterior(
     log_likelihood: LogLikelihood,
-    prior: PosePrior,
+    prior: PosePrior | PoseNeighbourhood,
     *,
     rounds: int = 6,
     samples_per_round: int = 448,
@@ -127,7 +127,12 @@ def sample_posterior(
 
 
 def sample_posterior_near(
-    log_likelihood: LogLikelihood, prior: PosePrior, around: PosePrior, *, rounds: int = 4, samples_per_round: int = 128
+    log_likelihood: LogLikelihood,
+    prior: PosePrior,
+    around: PoseNeighbourhood,
+    *,
+    rounds: int = 4,
+    samples_per_round: int = 128,
 ) -> PosePosterior:
     """As `sample_posterior`, where an estimate says where to look: `around` is not part of the posterior."""
 
@@ -141,7 +146,9 @@ def sample_posterior_near(
 class _Pool:
     """All evaluated twists with their log density and the mixture of every proposal so far."""
 
-    def __init__(self, log_likelihood: LogLikelihood, prior: PosePrior, rng: np.random.Generator) -> None:
+    def __init__(
+        self, log_likelihood: LogLikelihood, prior: PosePrior | PoseNeighbourhood, rng: np.random.Generator
+    ) -> None:
         self._log_likelihood = log_likelihood
         self._prior = prior
         self._rng = rng

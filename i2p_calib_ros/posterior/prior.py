@@ -11,6 +11,7 @@ from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.geometry import se3
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
+_LEAST_SIGMA = 0.01  # of the prior's: an estimate from few samples may be flat in some direction
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,31 @@ class PosePrior:
     def sample(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         """Random poses: (count, 4, 4)."""
         return self.unwhiten(rng.standard_normal((count, 6)))
+
+
+class PoseNeighbourhood:
+    """Gaussian about an estimate, with correlated axes: where to look for poses, not what is believed of them.
+
+    `whiten`, `unwhiten` and `log_density` are those of `PosePrior`.
+    """
+
+    def __init__(
+        self, T_mean: NDArray[np.float64], covariance: NDArray[np.float64], sigmas: float, prior: PosePrior
+    ) -> None:
+        """`sigmas` standard deviations of an estimate under `prior`: T_mean (4, 4), covariance (6, 6) as everywhere."""
+        self.T_mean = T_mean
+        least = np.diag((_LEAST_SIGMA * prior.sigma) ** 2)
+        self._root = np.linalg.cholesky(sigmas**2 * (covariance + least))
+
+    def whiten(self, T: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Poses (..., 4, 4) -> (..., 6)."""
+        twist = se3.log(T @ se3.inverse(self.T_mean))
+        return np.linalg.solve(self._root, twist[..., None])[..., 0]
+
+    def unwhiten(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., 6) -> poses (..., 4, 4)."""
+        return se3.exp(z @ self._root.T) @ self.T_mean
+
+    def log_density(self, T: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Normalised log density of poses (..., 4, 4): (...)."""
+        return -0.5 * np.sum(self.whiten(T) ** 2, axis=-1) - 3.0 * _LOG_2PI - np.log(np.diag(self._root)).sum()

@@ -57,6 +57,27 @@ def test_fusing_gaussian_frames_gives_the_analytic_posterior_with_the_prior_coun
     np.testing.assert_array_less(np.abs(off) * information**0.5, 0.5)
 
 
+def test_axes_that_only_constrain_each_other_keep_an_honest_covariance():
+    """From afar a shift along x looks like a turn about y, and one along y like a turn about x."""
+    correlated = np.diag(SIGMA**2)
+    for shift, turn in ((0, 4), (1, 3)):
+        correlated[shift, turn] = correlated[turn, shift] = 0.99 * SIGMA[shift] * SIGMA[turn]
+    precision = np.linalg.inv(correlated)
+
+    class Frame(GaussianFrame):
+        def log_likelihood(self, T_camera_lidar):
+            twist = se3.log(T_camera_lidar.double().numpy() @ se3.inverse(self.T))
+            return torch.from_numpy(-0.5 * np.einsum("...i,ij,...j->...", twist, precision, twist))
+
+    belief = prior(np.random.default_rng(3))
+    estimate = feed(TemporalFusion(belief, INDEPENDENT), [Frame(T_TRUE) for _ in range(8)])
+    expected = np.linalg.inv(8 * precision + np.diag(belief.sigma**-2.0))
+    np.testing.assert_allclose(np.diag(estimate.covariance), np.diag(expected), rtol=0.35)
+    # The direction that all frames leave open, and the one across it that they fix.
+    ratio = np.linalg.eigvals(np.linalg.solve(expected, estimate.covariance)).real
+    assert ratio.min() > 0.5 and ratio.max() < 2.0
+
+
 def test_frames_that_repeat_each_other_count_as_few():
     rng = np.random.default_rng(5)
     frame = frame_off(rng)
