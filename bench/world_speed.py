@@ -45,6 +45,7 @@ def main() -> None:
     for seed in range(arguments.drives):
         started = time.process_time()
         drive = SyntheticDrive(seed, arguments.frames, rate_hz=10 / 3, size=(width, height))
+        drive.tracer.trace(np.zeros((1, 3)), np.array([[0.0, 0.0, 1.0]]))  # the first ray builds the hierarchy
         timed("place", started)
         drive.rig = replace(drive.rig, lidar=random_lidar(np.random.default_rng(seed), PATTERNS[arguments.lidar]))
         if seed == 0:

@@ -279,7 +279,10 @@ def train(
         list[str], typer.Option(help="sequences whose name starts with this are not read")
     ] = [],  # noqa: B006
     architecture: Annotated[
-        Literal["vpp", "vp2p"], typer.Option(help="vpp: ours; vp2p: VP2P-Match, network and losses as published")
+        Literal["vpp", "vpp_coarse", "vp2p"],
+        typer.Option(
+            help="vpp: ours; vpp_coarse: without the fine stage; vp2p: VP2P-Match, network and losses as published"
+        ),
     ] = "vpp",
     start_from: Annotated[
         Optional[str], typer.Option(help="begin with the weights of this model, where the networks have the same parts")  # noqa: UP045

@@ -13,8 +13,12 @@ from i2p_calib_ros.network.spread import PriorSpread
 from i2p_calib_ros.network.vp2p.inputs import prepare_vp2p_inputs
 from i2p_calib_ros.network.vp2p.network import Vp2pNet
 
-ARCHITECTURES: dict[str, AnyNetworkConfig] = {"vpp": NetworkConfig(), "vp2p": Vp2pConfig()}
-"""By name: ours, and VP2P-Match as published."""
+ARCHITECTURES: dict[str, AnyNetworkConfig] = {
+    "vpp": NetworkConfig(),
+    "vpp_coarse": NetworkConfig(fine_descriptor=0),
+    "vp2p": Vp2pConfig(),
+}
+"""By name: ours, ours without the fine stage, and VP2P-Match as published."""
 
 
 def build_network(config: AnyNetworkConfig) -> VoxelPointPixelNet | Vp2pNet:

@@ -58,7 +58,8 @@ class SampleStream(IterableDataset[TrainingSample]):
 
     def __iter__(self) -> Iterator[TrainingSample]:
         worker = get_worker_info()
-        rng = np.random.default_rng([*self._seed, 0 if worker is None else worker.id])
+        # Counted from one: to numpy a seed is the same with a zero behind it, and the trainer draws with `seed` itself.
+        rng = np.random.default_rng([*self._seed, 1 if worker is None else 1 + worker.id])
         while True:
             sequence, frame = self._pool.draw(rng)
             try:
