@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import ViewRenderer
+from i2p_calib_ros.heading_search import HeadingVotes, found_at, headings, leaves_heading_open
 from i2p_calib_ros.network.architectures import prepare_inputs
 from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.network.spread import COARSE_STARTS, FINE_STARTS, PriorSpread
@@ -31,6 +33,7 @@ _ROUNDS, _SAMPLES = 6, 448
 _QUICK_ROUNDS, _QUICK_SAMPLES = 4, 192
 _FINE_SAMPLES = 192
 _FINE_SIGMAS = 3.0
+_SECOND_LOOKS = 6
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
@@ -45,6 +48,20 @@ class FrameEstimate:
     likelihood: PoseLikelihood
     posterior: PosePosterior
     seconds: float
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The matches of one look at a frame, what they say of poses, and the posterior under the prior."""
+
+    matches: FrameMatches
+    likelihood: PoseLikelihood
+    posterior: PosePosterior
+
+    @property
+    def agreement(self) -> float:
+        """By how much, in nats, the points speak for the mean pose together."""
+        return float(self.likelihood.log_likelihood(torch.from_numpy(self.posterior.T_mean)[None].float()))
 
 
 class FrameMatcher:
@@ -81,27 +98,55 @@ class FrameMatcher:
 
         A network with a fine stage then looks again, closer, around the last pass's result.
 
-        `quick` samples less: enough where `seen_from` is near already.
+        `quick` samples less: enough where `seen_from` is near already. A prior that leaves the heading open is replaced
+        by what `look_around` finds.
         """
         started = time.perf_counter()
+        if self.config.knows_prior and leaves_heading_open(seen_from):
+            prior = seen_from = self.look_around(frame, prior)
         for _ in range(passes):
-            matches = self.match(frame, seen_from.T_mean, COARSE_STARTS.clip(spread_of(seen_from)))
-            starts = seen_from.T_mean[None]
-            if not self.config.knows_prior:
-                starts = np.concatenate([starts, ransac_poses(matches.coarse)])
-            likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
-            posterior = sample_posterior(
-                likelihood.log_likelihood,
-                prior,
-                rounds=_QUICK_ROUNDS if quick else _ROUNDS,
-                samples_per_round=_QUICK_SAMPLES if quick else _SAMPLES,
-                start_poses=starts,
-            )
+            look = self._look(frame, prior, seen_from, quick)
+            matches, likelihood, posterior = look.matches, look.likelihood, look.posterior
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
         spread = spread_of(seen_from)
         if matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
             likelihood, posterior = self._refine(matches, prior, posterior, FINE_STARTS.clip(spread))
         return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
+
+    def look_around(self, frame: Frame, prior: PosePrior) -> PosePrior:
+        """For a prior that leaves the heading open: where the camera is if the frame's points agree best from there.
+
+        Every heading gets a look, the best get a second one from where the first led. FrameRejected: too few points.
+        """
+        first = self._quick_looks(frame, headings(prior))
+        second = self._quick_looks(frame, [found_at(look.posterior.T_mean) for look in first[:_SECOND_LOOKS]])
+        return found_at(second[0].posterior.T_mean)
+
+    def _quick_looks(self, frame: Frame, starts: list[PosePrior]) -> list[_Look]:
+        """A look from each start that shows points, those whose points agree best first."""
+        looks = []
+        for start in starts:
+            with suppress(FrameRejected):
+                looks.append(self._look(frame, start, start, quick=True))
+        if not looks:
+            raise FrameRejected("too few points in view", "no heading of the camera shows enough points of the cloud")
+        return sorted(looks, key=lambda look: look.agreement, reverse=True)
+
+    def _look(self, frame: Frame, prior: PosePrior, seen_from: PosePrior, quick: bool) -> _Look:
+        """The coarse matches of a frame seen from somewhere, and the posterior that they lead to."""
+        matches = self.match(frame, seen_from.T_mean, COARSE_STARTS.clip(spread_of(seen_from)))
+        starts = seen_from.T_mean[None]
+        if not self.config.knows_prior:
+            starts = np.concatenate([starts, ransac_poses(matches.coarse)])
+        likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
+        posterior = sample_posterior(
+            likelihood.log_likelihood,
+            prior,
+            rounds=_QUICK_ROUNDS if quick else _ROUNDS,
+            samples_per_round=_QUICK_SAMPLES if quick else _SAMPLES,
+            start_poses=starts,
+        )
+        return _Look(matches, likelihood, posterior)
 
     def _refine(
         self, matches: FrameMatches, prior: PosePrior, found: PosePosterior, spread: PriorSpread
@@ -129,7 +174,7 @@ class Calibrator:
     """Keeps the extrinsic of one camera and one LiDAR: feed it frames, read the fused estimate and the verdict.
 
     Every frame is looked at from the best estimate so far, but its likelihood is free of that estimate: the initial
-    prior is counted once, in the fusion.
+    prior is counted once, in the fusion. If it leaves the heading open, the first frames vote on one.
     """
 
     def __init__(self, engine: TorchEngine, camera: Camera, prior: PosePrior, seed: int = 0) -> None:
@@ -137,6 +182,8 @@ class Calibrator:
         self.matcher = FrameMatcher(engine, camera, seed)
         self.fusion = TemporalFusion(prior)
         self.fused: FusedEstimate | None = None
+        searching = leaves_heading_open(prior) and engine.card.network.knows_prior
+        self._votes = HeadingVotes() if searching else None
         self._held_out = EvenlySpread[Frame](_HELD_OUT_FRAMES)
         self._candidates = 0
         self._frames_between = False
@@ -144,6 +191,9 @@ class Calibrator:
     def update(self, frame: Frame) -> CalibrationStep | None:
         """Take one frame. None when it is no keyframe: it may then serve the alignment check. Raises FrameRejected."""
         stamp_s = frame.image_stamp_ns * 1e-9
+        if self._votes is not None:
+            self._vote(self._votes, stamp_s, frame)
+            return None
         if not self.fusion.wants(stamp_s):
             self._frames_between = True
             self._held_out.offer(frame)
@@ -180,6 +230,19 @@ class Calibrator:
             covariance=self.fused.covariance,
             initial_name="initial" if T_trusted is None else "trusted",
         )
+
+    @property
+    def searching(self) -> bool:
+        """Whether the frames have not agreed yet on where the camera looks."""
+        return self._votes is not None
+
+    def _vote(self, votes: HeadingVotes, stamp_s: float, frame: Frame) -> None:
+        """Ask one more frame for the heading, and begin to calibrate once one has won."""
+        if not votes.wants(stamp_s):
+            return
+        winner = votes.add(stamp_s, self.matcher.look_around(frame, self.prior))
+        if winner is not None:
+            self.prior, self.fusion, self._votes = winner, TemporalFusion(winner), None
 
     def _vantage(self, fused: FusedEstimate) -> PosePrior:
         """Where the next frame is looked at from: the fused pose, with a spread that leaves room for an error."""

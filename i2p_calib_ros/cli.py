@@ -77,7 +77,7 @@ def replay(
         float, typer.Option(help="largest time between image and cloud of a pair, seconds")
     ] = 0.05,
     initial: Annotated[
-        str, typer.Option(help="initial extrinsic: 'tf' of the recording, or a YAML / JSON file")
+        str, typer.Option(help="initial extrinsic: 'tf' of the recording, a YAML / JSON file, or 'unknown'")
     ] = "tf",
     spread: Annotated[
         str, typer.Option(help="how wrong the initial extrinsic may be: standard deviation about each axis")
@@ -101,6 +101,7 @@ def replay(
     """Calibrate from a recording: table, extrinsic.yaml and report.html with pictures."""
     from i2p_calib_ros.evaluation.replay import initial_prior, replay_source, resolve_extrinsic
     from i2p_calib_ros.frames.source import open_source
+    from i2p_calib_ros.heading_search import unknown_extrinsic
 
     spread_by_axis = _pair(spread, "--spread")
     moved_by = None if perturb is None else _pair(perturb, "--perturb")
@@ -108,7 +109,12 @@ def replay(
         recording, image_topic=image, camera_info_topic=camera_info, points_topic=points, slop_s=slop
     )
     T_truth = None if truth is None else resolve_extrinsic(truth, source)
-    prior = initial_prior(resolve_extrinsic(initial, source), spread_by_axis, moved_by, seed)
+    if initial == "unknown":
+        if moved_by is not None:
+            raise CalibrationInputError("--perturb moves a known extrinsic; with --initial unknown there is none")
+        prior = unknown_extrinsic()
+    else:
+        prior = initial_prior(resolve_extrinsic(initial, source), spread_by_axis, moved_by, seed)
     engine = _engine(model, likelihood, device)
     total = len(source) if frames is None else min(frames, len(source))
     with _progress("replay", total) as advance:

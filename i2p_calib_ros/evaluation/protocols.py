@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
 from i2p_calib_ros.engines.torch_engine import TorchEngine
-from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_registration, summarize_uncertainty
 from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.frames.sequence import SequenceFolder
@@ -101,13 +100,8 @@ def run_protocol(
     """`trials` in all, dealt to the sequences in turn; `progress` is called after each.
 
     A frame that cannot be used is counted as failed and another one taken; a sequence without any usable frame gives
-    no trial. Raises CalibrationInputError where the network cannot do without a prior, as `global` asks.
+    no trial.
     """
-    if protocol == "global" and engine.card.network.knows_prior:
-        raise CalibrationInputError(
-            f"model '{engine.card.name}' looks from a prior and cannot start from anywhere; the protocol 'global' is "
-            "for models of `i2p-calib train --architecture vp2p`"
-        )
     rng = np.random.default_rng(seed)
     results = [Trials(s.name, s.initial_extrinsic()) for s in sequences]
     matchers = [FrameMatcher(engine, s.camera, seed) for s in sequences]

@@ -16,7 +16,6 @@ from i2p_calib_ros.evaluation.replay_result import FrameRecord, ModelProvenance,
 from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.source import FrameSource
-from i2p_calib_ros.fusion.temporal import FusedEstimate
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.posterior.prior import PosePrior
 
@@ -76,7 +75,7 @@ def replay_source(
             rejected[rejection.reason] += 1
             on_frame(f"skipped: {rejection.reason}")
             continue
-        on_frame(_describe(calibrator.fused))
+        on_frame(_describe(calibrator))
         if step is None:
             between += 1
         else:
@@ -91,6 +90,11 @@ def replay_source(
             )
             shown.offer(frame)
     rejected += source.rejected
+    if calibrator.searching and not rejected:
+        raise NoUsableFrame(
+            f"{source.name}: its frames do not agree on where the camera looks. Give an initial extrinsic with "
+            "--initial, or a longer recording of varied scenes"
+        )
     if frame is None or not records:
         reasons = (
             ", ".join(f"{reason}: {count}" for reason, count in rejected.items())
@@ -120,8 +124,10 @@ def replay_source(
     )
 
 
-def _describe(fused: FusedEstimate | None) -> str:
-    if fused is None:
+def _describe(calibrator: Calibrator) -> str:
+    if calibrator.searching:
+        return "looking for the heading of the camera"
+    if calibrator.fused is None:
         return "waiting for the first frame"
-    sigma = np.sqrt(np.diag(fused.covariance))
+    sigma = np.sqrt(np.diag(calibrator.fused.covariance))
     return f"sigma {np.rad2deg(sigma[3:].max()):.2f} deg {100 * sigma[:3].max():.1f} cm"

@@ -68,10 +68,15 @@ def _vpp_terms(
     generator: torch.Generator,
     rng: np.random.Generator,
 ) -> dict[str, tuple[float, Tensor]]:
-    """Ours: cross entropy of the matches, and the KL of the dense likelihood."""
+    """Ours: cross entropy of the matches, and the KL of the dense likelihood.
+
+    A lost sample teaches only that nothing matches.
+    """
+    terms = {"match": (1.0, losses.point_to_pixel(matches.coarse, outputs, sample))}
+    if sample.lost:
+        return terms
     stride = settings.network.stride
-    terms = {
-        "match": (1.0, losses.point_to_pixel(matches.coarse, outputs, sample)),
+    terms |= {
         "reverse": (
             settings.pixel_to_point_weight,
             losses.pixel_to_point(outputs, sample, stride, _REVERSE_PIXELS, generator),

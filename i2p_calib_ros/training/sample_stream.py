@@ -66,7 +66,7 @@ class SampleStream(IterableDataset[TrainingSample]):
                 sample = make_sample(frame, sequence.initial_extrinsic(), self._sampling, rng)
             except TooFewPoints:
                 continue
-            if int(sample.visible.sum()) >= _LEAST_VISIBLE:
+            if sample.lost or int(sample.visible.sum()) >= _LEAST_VISIBLE:
                 yield sample
 
     def iterate(self, workers: int) -> Iterator[TrainingSample]:

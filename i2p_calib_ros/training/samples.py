@@ -32,12 +32,15 @@ from i2p_calib_ros.network.spread import (
     spread_of_bounds,
 )
 
+_LOST_SHARE = 0.06
+
 
 @dataclass(frozen=True)
 class TrainingSample:
     """Inputs, and the truth about them.
 
     T_true_prior (4, 4): maps the prior camera frame to the true one. spread: the prior that the network is told.
+    lost: the prior looks another way, so what the network is told is wrong and no pose is to be found from there.
     T_near_prior (4, 4) and near_spread: a pose near the truth, where the fine stage looks, and how near it is.
     For the query points: true_cell (q, 2) column and row in feature cells, true_fine_cell (q, 2) the same in cells of
     the fine stage, true_log_depth (q,), visible (q,) and outside (q,) masks (neither: occluded, ignored).
@@ -46,6 +49,7 @@ class TrainingSample:
 
     inputs: NetworkInputs
     spread: PriorSpread
+    lost: bool
     T_true_prior: NDArray[np.float64]
     near_spread: PriorSpread
     T_near_prior: NDArray[np.float64]
@@ -84,7 +88,13 @@ def make_sample(
     xyz_true = xyz_true[kept]
     intensity = None if frame.intensity is None else _jitter_intensity(frame.intensity[kept], rng)
 
-    T_prior_true, spread = random_start_error(rng) if config.knows_prior else (random_global_error(rng), GLOBAL_SPREAD)
+    lost = config.knows_prior and rng.random() < _LOST_SHARE
+    if config.knows_prior:
+        T_prior_true, spread = random_start_error(rng)
+    else:
+        T_prior_true, spread = random_global_error(rng), GLOBAL_SPREAD
+    if lost:
+        T_prior_true = random_heading(rng) @ T_prior_true
     T_near_true, near_spread = random_fine_start_error(rng)
     xyz_prior = se3.transform_points(T_prior_true, xyz_true)
     inputs = prepare_inputs(image, xyz_prior, intensity, view, spread, config, rng)
@@ -104,6 +114,7 @@ def make_sample(
     return TrainingSample(
         inputs=inputs,
         spread=spread,
+        lost=lost,
         T_true_prior=T_true_prior,
         near_spread=near_spread,
         T_near_prior=T_near_true @ T_true_prior,
@@ -155,6 +166,11 @@ def random_start_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], P
     if rng.random() < 0.3:
         return _random_error(1.0, 1.0, COARSE_STARTS, rng)
     return _random_error(rng.random(), rng.random(), COARSE_STARTS, rng)
+
+
+def random_heading(rng: np.random.Generator) -> NDArray[np.float64]:
+    """T (4, 4) that turns the camera about its y axis by 30 degrees or more."""
+    return se3.from_rotation_vector(np.zeros(3), [0.0, np.deg2rad(rng.uniform(30.0, 330.0)), 0.0])
 
 
 def random_fine_start_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], PriorSpread]:

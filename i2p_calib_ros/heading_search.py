@@ -1,0 +1,70 @@
+"""Where to look from when no extrinsic is known: every heading around the LiDAR, and the one that frames agree on.
+
+A network that corrects a prior can start from none this way, because the camera and the LiDAR of a vehicle are near
+each other and their tilt is known, be it only that both are mounted upright.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.network.spread import GLOBAL_SPREAD
+from i2p_calib_ros.posterior.prior import PosePrior
+
+_UNKNOWN_HEADING_DEG = 30.0
+_STEP_DEG = 20.0
+_TILT_SIGMA_DEG = 6.0
+_FOUND_SIGMA_DEG = 3.0
+_DISTANCE_SIGMA_M = 0.5
+_AGREE_DEG = 10.0
+_AGREEING_FRAMES = 3
+_TIME_BETWEEN_S = 0.5  # frames that look alike are misled alike
+
+
+def unknown_extrinsic() -> PosePrior:
+    """Nothing is known but that the camera and the LiDAR (x forward, z up: REP 103) are upright and near each other."""
+    T_camera_lidar = np.array(
+        [[0.0, -1.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+    )
+    return PosePrior(T_camera_lidar, np.array([GLOBAL_SPREAD.translation_m] * 3 + [GLOBAL_SPREAD.rotation_rad] * 3))
+
+
+def leaves_heading_open(prior: PosePrior) -> bool:
+    """Whether a prior says so little of where the camera looks that a network has to look around first."""
+    return bool(prior.sigma[4] > np.deg2rad(_UNKNOWN_HEADING_DEG))
+
+
+def headings(prior: PosePrior) -> list[PosePrior]:
+    """Priors a network can look from, one every 20 deg about y of the camera: tilt and height of `prior`, no shift."""
+    starts = []
+    for yaw_deg in np.arange(0.0, 360.0, _STEP_DEG):
+        T_camera_lidar = se3.from_rotation_vector(np.zeros(3), [0.0, np.deg2rad(yaw_deg), 0.0]) @ prior.T_mean
+        T_camera_lidar[[0, 2], 3] = 0.0
+        starts.append(PosePrior.from_spread(T_camera_lidar, _TILT_SIGMA_DEG, _DISTANCE_SIGMA_M))
+    return starts
+
+
+def found_at(T_camera_lidar: NDArray[np.float64]) -> PosePrior:
+    """The prior after a heading was found: the pose (4, 4) that one look from there gave, to be looked at again."""
+    return PosePrior.from_spread(T_camera_lidar, _FOUND_SIGMA_DEG, _DISTANCE_SIGMA_M)
+
+
+class HeadingVotes:
+    """What single frames took for the right heading, until one has three votes and the majority."""
+
+    def __init__(self) -> None:
+        self._votes: list[PosePrior] = []
+        self._last_s = -np.inf
+
+    def wants(self, stamp_s: float) -> bool:
+        """Whether a frame of this time would tell more than the last one."""
+        return abs(stamp_s - self._last_s) >= _TIME_BETWEEN_S
+
+    def add(self, stamp_s: float, found: PosePrior) -> PosePrior | None:
+        """One more frame's vote; the newest of those that agree with it, if they have won."""
+        self._last_s = stamp_s
+        self._votes.append(found)
+        agreeing = sum(se3.pose_error(vote.T_mean, found.T_mean).rotation_deg < _AGREE_DEG for vote in self._votes)
+        return found if agreeing >= _AGREEING_FRAMES and 2 * agreeing > len(self._votes) else None
