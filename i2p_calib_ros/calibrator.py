@@ -29,9 +29,7 @@ from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 from i2p_calib_ros.posterior.ransac import ransac_poses
 
-_ROUNDS, _SAMPLES = 6, 448
-_QUICK_ROUNDS, _QUICK_SAMPLES = 4, 192
-_FINE_SAMPLES = 192
+_NEAR_SAMPLES = 192
 _FINE_SIGMAS = 3.0
 _SECOND_LOOKS = 6
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
@@ -56,12 +54,15 @@ class _Look:
 
     matches: FrameMatches
     likelihood: PoseLikelihood
+    prior: PosePrior
     posterior: PosePosterior
 
     @property
     def agreement(self) -> float:
-        """By how much, in nats, the points speak for the mean pose together."""
-        return float(self.likelihood.log_likelihood(torch.from_numpy(self.posterior.T_mean)[None].float()))
+        """By how much, in nats, the points and the prior speak for the mean pose together."""
+        T = self.posterior.T_mean
+        of_points = self.likelihood.log_likelihood(torch.from_numpy(T)[None].float())
+        return float(of_points) + float(self.prior.log_density(T))
 
 
 class FrameMatcher:
@@ -98,8 +99,8 @@ class FrameMatcher:
 
         A network with a fine stage then looks again, closer, around the last pass's result.
 
-        `quick` samples less: enough where `seen_from` is near already. A prior that leaves the heading open is replaced
-        by what `look_around` finds.
+        `quick` searches for poses around `seen_from` only, which is to be near already. A prior that leaves the heading
+        open is replaced by what `look_around` finds.
         """
         started = time.perf_counter()
         if self.config.knows_prior and leaves_heading_open(seen_from):
@@ -118,11 +119,11 @@ class FrameMatcher:
 
         Every heading gets a look, the best get a second one from where the first led. FrameRejected: too few points.
         """
-        first = self._quick_looks(frame, headings(prior))
-        second = self._quick_looks(frame, [found_at(look.posterior.T_mean) for look in first[:_SECOND_LOOKS]])
+        first = self._looks(frame, headings(prior))
+        second = self._looks(frame, [found_at(look.posterior.T_mean) for look in first[:_SECOND_LOOKS]])
         return found_at(second[0].posterior.T_mean)
 
-    def _quick_looks(self, frame: Frame, starts: list[PosePrior]) -> list[_Look]:
+    def _looks(self, frame: Frame, starts: list[PosePrior]) -> list[_Look]:
         """A look from each start that shows points, those whose points agree best first."""
         looks = []
         for start in starts:
@@ -132,21 +133,19 @@ class FrameMatcher:
             raise FrameRejected("too few points in view", "no heading of the camera shows enough points of the cloud")
         return sorted(looks, key=lambda look: look.agreement, reverse=True)
 
-    def _look(self, frame: Frame, prior: PosePrior, seen_from: PosePrior, quick: bool) -> _Look:
+    def _look(self, frame: Frame, prior: PosePrior, seen_from: PosePrior, quick: bool = False) -> _Look:
         """The coarse matches of a frame seen from somewhere, and the posterior that they lead to."""
         matches = self.match(frame, seen_from.T_mean, COARSE_STARTS.clip(spread_of(seen_from)))
-        starts = seen_from.T_mean[None]
-        if not self.config.knows_prior:
-            starts = np.concatenate([starts, ransac_poses(matches.coarse)])
         likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
-        posterior = sample_posterior(
-            likelihood.log_likelihood,
-            prior,
-            rounds=_QUICK_ROUNDS if quick else _ROUNDS,
-            samples_per_round=_QUICK_SAMPLES if quick else _SAMPLES,
-            start_poses=starts,
-        )
-        return _Look(matches, likelihood, posterior)
+        if quick:
+            around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior)
+            posterior = self._sample_near(likelihood, prior, around)
+        else:
+            starts = seen_from.T_mean[None]
+            if not self.config.knows_prior:
+                starts = np.concatenate([starts, ransac_poses(matches.coarse)])
+            posterior = sample_posterior(likelihood.log_likelihood, prior, start_poses=starts)
+        return _Look(matches, likelihood, prior, posterior)
 
     def _refine(
         self, matches: FrameMatches, prior: PosePrior, found: PosePosterior, spread: PriorSpread
@@ -155,10 +154,10 @@ class FrameMatcher:
         field = matches.fine(found.T_mean, spread)
         likelihood = make_likelihood(field, self.engine.card.likelihood)
         around = PoseNeighbourhood(found.T_mean, found.covariance, _FINE_SIGMAS, prior)
-        posterior = sample_posterior_near(
-            likelihood.log_likelihood, prior, around, samples_per_round=_FINE_SAMPLES
-        )
-        return likelihood, posterior
+        return likelihood, self._sample_near(likelihood, prior, around)
+
+    def _sample_near(self, likelihood: PoseLikelihood, prior: PosePrior, around: PoseNeighbourhood) -> PosePosterior:
+        return sample_posterior_near(likelihood.log_likelihood, prior, around, samples_per_round=_NEAR_SAMPLES)
 
 
 @dataclass(frozen=True)

@@ -285,9 +285,10 @@ def train(
         list[str], typer.Option(help="sequences whose name starts with this are not read")
     ] = [],  # noqa: B006
     architecture: Annotated[
-        Literal["vpp", "vpp_coarse", "vp2p"],
+        Literal["vpp", "vpp_coarse", "vpp_tiny", "vp2p"],
         typer.Option(
-            help="vpp: ours; vpp_coarse: without the fine stage; vp2p: VP2P-Match, network and losses as published"
+            help="vpp: ours; vpp_coarse: without the fine stage; vpp_tiny: for small computers; vp2p: VP2P-Match, "
+            "network and losses as published"
         ),
     ] = "vpp",
     start_from: Annotated[

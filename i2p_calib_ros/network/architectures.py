@@ -16,9 +16,23 @@ from i2p_calib_ros.network.vp2p.network import Vp2pNet
 ARCHITECTURES: dict[str, AnyNetworkConfig] = {
     "vpp": NetworkConfig(),
     "vpp_coarse": NetworkConfig(fine_descriptor=0),
+    "vpp_tiny": NetworkConfig(
+        view_pixels=41_000,
+        voxel_size_px=5.0,
+        voxel_size_log_depth=0.1,
+        max_cloud_points=12_000,
+        query_points=640,
+        pixel_widths=(16, 32, 48, 64, 64),
+        voxel_widths=(16, 24, 32, 48),
+        point_width=32,
+        descriptor=32,
+        attention_layers=1,
+        attention_width=48,
+        fine_descriptor=0,
+    ),
     "vp2p": Vp2pConfig(),
 }
-"""By name: ours, ours without the fine stage, and VP2P-Match as published."""
+"""By name: ours, ours without the fine stage, ours at half the widths and pixels, and VP2P-Match as published."""
 
 
 def build_network(config: AnyNetworkConfig) -> VoxelPointPixelNet | Vp2pNet:

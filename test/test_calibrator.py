@@ -1,0 +1,84 @@
+"""The calibrator with the shipped weights, on frames of a synthetic hall."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
+from i2p_calib_ros.engines.model_file import load_model
+from i2p_calib_ros.engines.torch_engine import TorchEngine
+from i2p_calib_ros.evaluation.protocols import GlobalStart
+from i2p_calib_ros.evaluation.replay import NoUsableFrame, replay_source
+from i2p_calib_ros.frames.frame import FrameRejected
+from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.heading_search import found_at, unknown_extrinsic
+from i2p_calib_ros.posterior.prior import PosePrior
+
+
+@pytest.fixture(scope="module")
+def hall() -> Any:
+    drive_module = pytest.importorskip("i2p_calib_ros.frames.world.drive")
+    return drive_module.SyntheticDrive(1, 5, rate_hz=1.5, kind="hall", size=(416, 192))
+
+
+@pytest.fixture(scope="module")
+def engine() -> TorchEngine:
+    return TorchEngine(load_model("vpp_synth"), "cpu")
+
+
+def test_a_tracked_frame_says_what_a_search_of_the_whole_prior_says(hall: Any, engine: TorchEngine) -> None:
+    T_true = hall.initial_extrinsic()
+    prior = PosePrior.from_spread(se3.perturb(T_true, [5, -4, 3], [0.2, -0.1, 0.1]), 5.8, 0.29)
+    near = PosePrior.from_spread(se3.perturb(T_true, [0.3, 0.2, -0.3], [0.04, 0.03, -0.04]), 0.5, 0.1)
+    searched, tracked = (
+        FrameMatcher(engine, hall.camera).estimate(hall.load(0), prior, near, quick=quick).posterior
+        for quick in (False, True)
+    )
+    assert tracked.effective_sample_size > 100
+    apart = se3.log(tracked.T_mean @ se3.inverse(searched.T_mean))
+    assert (np.abs(apart) < 0.3 * np.sqrt(np.diag(searched.covariance))).all()
+    np.testing.assert_allclose(np.diag(tracked.covariance), np.diag(searched.covariance), rtol=0.5)
+
+
+def test_the_weights_find_the_heading_from_nothing(hall: Any, engine: TorchEngine) -> None:
+    T_true = hall.initial_extrinsic()
+    start = PosePrior(GlobalStart().draw(T_true, np.random.default_rng(1)).T_mean, unknown_extrinsic().sigma)
+    assert se3.pose_error(start.T_mean, T_true).rotation_deg > 45
+    estimate = FrameMatcher(engine, hall.camera).estimate(hall.load(0), start, start)
+    left = se3.pose_error(estimate.posterior.T_mean, T_true)
+    assert left.rotation_deg < 5 and left.translation_m < 0.5
+
+
+def test_the_calibrator_waits_for_the_vote_and_goes_on_from_the_winner(
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    T_true = hall.initial_extrinsic()
+    calibrator = Calibrator(engine, hall.camera, unknown_extrinsic())
+    found = iter([found_at(se3.perturb(T_true, [0, yaw, 0], [0, 0, 0])) for yaw in (1.0, 170.0, -2.0, 0.5)])
+    monkeypatch.setattr(calibrator.matcher, "look_around", lambda *_: next(found))
+    frames = [hall.load(i) for i in range(5)]
+    assert [calibrator.update(frame) for frame in frames[:4]] == [None] * 4
+    assert not calibrator.searching
+    assert se3.pose_error(calibrator.prior.T_mean, T_true).rotation_deg == pytest.approx(0.5)
+    assert calibrator.update(frames[4]) is not None
+
+
+def test_frames_that_never_agree_end_in_an_error_that_says_what_to_give(
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    T_true = hall.initial_extrinsic()
+    found = iter([found_at(se3.perturb(T_true, [0, yaw, 0], [0, 0, 0])) for yaw in (0.0, 60.0, 120.0, 180.0, 240.0)])
+    monkeypatch.setattr(FrameMatcher, "look_around", lambda *_: next(found))
+    with pytest.raises(NoUsableFrame, match="--initial"):
+        replay_source(hall, engine, unknown_extrinsic())
+
+
+def test_a_cloud_that_no_heading_shows_is_rejected(hall: Any, engine: TorchEngine) -> None:
+    frame = hall.load(0)
+    empty: Any = SimpleNamespace(image=frame.image, xyz=frame.xyz[:5], intensity=None)
+    with pytest.raises(FrameRejected, match="no heading"):
+        FrameMatcher(engine, hall.camera).look_around(empty, unknown_extrinsic())
