@@ -240,7 +240,7 @@ def _facade_style(rng: np.random.Generator, palette: Palette, kind: str, spec: _
         window_share=float(rng.uniform(*spec.window_share)),
         sill_m=sill,
         head_m=storey - float(rng.uniform(0.25, 0.5)),
-        reveal_m=float(rng.uniform(0.04, 0.1) if glazed else rng.uniform(0.08, 0.28)),
+        reveal_m=-0.06 if far else float(rng.uniform(0.04, 0.1) if glazed else rng.uniform(0.08, 0.28)),
         panes=[(1, 1), (2, 1), (2, 2), (3, 1), (2, 3)][int(rng.choice(5, p=[0.2, 0.4, 0.2, 0.1, 0.1]))],
         frame_m=float(rng.uniform(0.05, 0.09)),
         surround_m=float(rng.uniform(0.1, 0.22)) if rng.random() < (0.7 if old else 0.15) else 0.0,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from i2p_calib_ros.frames.world.mesh import Mesh
+from i2p_calib_ros.frames.world.vectors import length
 
 FloatArray = NDArray[np.float64]
 
@@ -71,8 +72,7 @@ class Quads:
             return Mesh.empty()
         quads, material = np.concatenate(self._corners), np.concatenate(self._material)
         mesh = Mesh.create(quads[:, [[0, 1, 2], [0, 2, 3]]], np.repeat(material, 2))
-        keep = np.linalg.norm(mesh.normals[:, 0], axis=1) > 0.5  # the second triangle of a triangle
-        return Mesh(mesh.corners[keep], mesh.uv[keep], mesh.normals[keep], mesh.material[keep])
+        return mesh[length(mesh.normals[:, 0]) > 0.5]  # without the second triangle of a triangle
 
     def _add(self, corners: list[tuple[ArrayLike, ArrayLike, ArrayLike]], material: ArrayLike) -> None:
         values = [np.asarray(v, dtype=np.float64) for corner in corners for v in corner]

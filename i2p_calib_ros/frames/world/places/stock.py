@@ -21,6 +21,8 @@ _PARKED_KINDS = {
 _LOW_KINDS = {"hatchback": 0.35, "sedan": 0.3, "estate": 0.15, "suv": 0.2}
 SHARP_M = 40.0
 """Plants farther from the way than this have fewer and larger leaves."""
+CAR_SHARP_M = 25.0
+"""Parked cars farther from the way than this have no far sides."""
 FAR_SHARE = 0.15
 """Leaves that these keep."""
 
@@ -29,6 +31,11 @@ def parked_car(site: Site, low: bool = False) -> Mesh:
     """A parked vehicle in a colour of its own; `low`: one that fits under a low ceiling."""
     kinds = _LOW_KINDS if low else _PARKED_KINDS
     return _repainted(site, site.from_stock("parked car", 10, _parked_car, kinds))
+
+
+def put_car(site: Site, x: float, y: float, yaw_rad: float, z: float = 0.0) -> bool:
+    """A parked vehicle at (x, y), unless something is there."""
+    return site.put(parked_car(site), x, y, yaw_rad, z, far=not site.beside_way(x, y, CAR_SHARP_M))
 
 
 def moving_vehicle(site: Site) -> Mesh:
@@ -92,12 +99,7 @@ def _thinned(rng: np.random.Generator, palette: Palette, plant: Mesh) -> Mesh:
     edge = np.linalg.norm(plant.corners - np.roll(plant.corners, 1, axis=1), axis=-1).max(axis=1)
     stem = edge > 4 * np.median(edge)
     keep = np.flatnonzero(stem | (rng.random(len(plant)) < FAR_SHARE))
-    corners = plant.corners[keep]
-    middle = corners.mean(axis=1, keepdims=True)
+    kept = plant[keep]
+    middle = kept.corners.mean(axis=1, keepdims=True)
     grown = np.where(stem[keep], 1.0, 1 / np.sqrt(FAR_SHARE))[:, None, None]
-    return Mesh(
-        (middle + (corners - middle) * grown).astype(np.float32),
-        plant.uv[keep],
-        plant.normals[keep],
-        plant.material[keep],
-    )
+    return replace(kept, corners=(middle + (kept.corners - middle) * grown).astype(np.float32))
