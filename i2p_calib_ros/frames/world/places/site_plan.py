@@ -50,8 +50,8 @@ class Site:
     def add(self, mesh: Mesh, far: bool = False) -> None:
         """A mesh in the world frame, without asking whether there is room.
 
-        `far`: a closed body so far away that nobody notices that the sides are missing which face away from all of
-        the way: nothing on the way sees them.
+        `far`: a closed body so far from the way that its sides may be left out which face away from all of it: no
+        sensor sees them.
         """
         self._parts.append(mesh[self._faces_way(mesh)] if far else mesh)
 
