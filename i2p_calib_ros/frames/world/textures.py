@@ -310,10 +310,13 @@ class TextureAtlas:
             factor[rows] = sum(looks) / np.float32(count)
         return factor
 
-    def sample_soft(self, texture: int, uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:
-        """Factors (n, 3) of one texture without sharp patterns at uv (n, 2), filtered roughly over a width (n,)."""
+    def sample_soft(
+        self, texture: int | NDArray[np.int32], uv_tiles: FloatArray, width_tiles: FloatArray
+    ) -> FloatArray:
+        """Factors (n, 3) of one texture or one each (n,) at uv (n, 2), filtered over a width (n,) within a factor of
+        1.4: enough where nobody sees the steps in between."""
         level = np.round(_level(width_tiles)).astype(np.int32)
-        return self._bilinear(np.full(len(level), texture), uv_tiles, level)
+        return self._bilinear(np.broadcast_to(texture, level.shape), uv_tiles, level)
 
     def sample_round(self, texture: NDArray[np.int32], uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:
         """Factors (n, 3) as `sample` has them, of footprints that are as long as wide (n,)."""

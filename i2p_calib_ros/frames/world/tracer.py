@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from i2p_calib_ros.frames.world.mesh import Mesh
 from i2p_calib_ros.frames.world.motion import Trajectory
 from i2p_calib_ros.frames.world.place import Place
-from i2p_calib_ros.frames.world.vectors import dot, unit
+from i2p_calib_ros.frames.world.vectors import bounds, dot, unit
 
 FloatArray = NDArray[np.float32]
 
@@ -123,7 +123,7 @@ class _Bundle:
     @cached_property
     def origins(self) -> tuple[NDArray[np.float64], float]:
         """Centre and radius of a sphere around all origins."""
-        low, high = self.o.min(axis=0).astype(np.float64), self.o.max(axis=0).astype(np.float64)
+        low, high = (limit.astype(np.float64) for limit in bounds(self.o))
         return (low + high) / 2, float(np.linalg.norm(high - low)) / 2
 
     @cached_property
