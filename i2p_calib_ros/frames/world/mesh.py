@@ -80,10 +80,11 @@ class Mesh:
         T = np.asarray(T_target_source, dtype=np.float32)
         # One flat product: a stack of 3 x 3 products takes ten times as long.
         corners = (self.corners.reshape(-1, 3) @ T[:3, :3].T + T[:3, 3]).reshape(-1, 3, 3)
-        normals = unit(self.normals.reshape(-1, 3) @ np.linalg.inv(T[:3, :3])).reshape(-1, 3, 3)
+        normals = unit(self.normals.reshape(-1, 3) @ T[:3, :3].T).reshape(-1, 3, 3)
         if np.linalg.det(T[:3, :3]) < 0:  # keep the corners counter-clockwise
             order = [0, 2, 1]
-            return replace(self, corners=corners[:, order], normals=normals[:, order], uv=self.uv[:, order])
+            corners, normals, uv = (values.take(order, axis=1) for values in (corners, normals, self.uv))
+            return replace(self, corners=corners, normals=normals, uv=uv)
         return replace(self, corners=corners, normals=normals)
 
     def translated(self, x: float, y: float, z: float = 0.0) -> Mesh:

@@ -156,10 +156,10 @@ class _Body:
         self.trajectory = trajectory
         self._scene = EmbreeScene(robust=False)
         if len(mesh):
-            TriangleMesh(self._scene, np.ascontiguousarray(mesh.corners))
+            TriangleMesh(self._scene, mesh.corners.astype(np.float64))  # which it reads faster
         # Normals and texture coordinates side by side: where a ray ends is far from where its neighbour in memory does,
-        # and fetching from memory takes longer than tracing.
-        self._at_corners = np.concatenate([mesh.normals, mesh.uv], axis=2)
+        # and fetching from memory takes long. Out of order, NumPy would copy all of it for every fetch.
+        self._at_corners = np.ascontiguousarray(np.concatenate([mesh.normals, mesh.uv], axis=2))
         self.radius = float(np.linalg.norm(mesh.corners, axis=-1).max(initial=0.0))
 
     def stopped(self, time_s: float) -> Mesh:
