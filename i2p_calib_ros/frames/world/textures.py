@@ -61,7 +61,7 @@ def _joint(along: FloatArray, across: FloatArray, width_along: float, width_acro
 
 
 def _grey(field: FloatArray) -> FloatArray:
-    return cv2.merge([field] * 3)
+    return np.asarray(cv2.merge([field] * 3), dtype=np.float32)
 
 
 def _mix(a: FloatArray, b: FloatArray | tuple[float, float, float], share: FloatArray) -> FloatArray:
@@ -284,7 +284,7 @@ class TextureAtlas:
                 tile = cv2.resize(tile, (size, size), interpolation=cv2.INTER_AREA)
                 counts = cv2.convertScaleAbs(tile, alpha=1 / STEP)
                 top, left = int(self._rows[index]) - PAD_PX, int(self._columns[level]) - PAD_PX
-                padded = cv2.copyMakeBorder(counts, *[PAD_PX] * 4, cv2.BORDER_WRAP)
+                padded = cv2.copyMakeBorder(counts, PAD_PX, PAD_PX, PAD_PX, PAD_PX, cv2.BORDER_WRAP)
                 self._image[top : top + len(padded), left : left + len(padded)] = padded
 
     def sample(

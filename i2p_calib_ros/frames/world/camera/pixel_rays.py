@@ -46,7 +46,7 @@ def pixel_rays(camera: Camera) -> PixelRays:
     u, v = _lattice(camera, 1)
     angles, valid = _unproject(camera, u, v, _guess_from_coarse(camera, u, v))
     directions = _directions(angles)
-    along_v, along_u = np.gradient(directions, axis=(0, 1))
+    along_u, along_v = (np.asarray(np.gradient(directions, axis=axis)) for axis in (1, 0))
     for field in (directions, along_u, along_v):
         field[~valid] = 0.0
     directions[~valid, 2] = 1.0

@@ -87,7 +87,7 @@ def _parked_car(rng: np.random.Generator, palette: Palette, kinds: dict[str, flo
 def _repainted(site: Site, vehicle: Mesh) -> Mesh:
     """The same model in another colour: whatever is painted in the colour of most of its bodywork."""
     count = np.bincount(vehicle.material)
-    painted = [i for i in np.flatnonzero(count) if site.palette.materials[i].texture == "paint"]
+    painted = [i for i in np.flatnonzero(count).tolist() if site.palette.materials[i].texture == "paint"]
     if not painted:
         return vehicle
     coat = max(painted, key=lambda i: count[i])
