@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from i2p_calib_ros.frames.world.vectors import cross, dot, length, unit
+from i2p_calib_ros.frames.world.vectors import bounds, cross, dot, length, unit
 
 FloatArray = NDArray[np.float32]
 
@@ -71,15 +71,20 @@ class Mesh:
     def __len__(self) -> int:
         return len(self.corners)
 
+    def __getitem__(self, rows: NDArray[np.generic]) -> Mesh:
+        """Some of the triangles, by their indices or by a mask (n,)."""
+        return Mesh(self.corners[rows], self.uv[rows], self.normals[rows], self.material[rows])
+
     def transformed(self, T_target_source: ArrayLike) -> Mesh:
         """The mesh in another frame; T (4, 4) may scale uniformly or mirror."""
         T = np.asarray(T_target_source, dtype=np.float32)
         # One flat product: a stack of 3 x 3 products takes ten times as long.
         corners = (self.corners.reshape(-1, 3) @ T[:3, :3].T + T[:3, 3]).reshape(-1, 3, 3)
-        normals = unit(self.normals.reshape(-1, 3) @ np.linalg.inv(T[:3, :3])).reshape(-1, 3, 3)
+        normals = unit(self.normals.reshape(-1, 3) @ T[:3, :3].T).reshape(-1, 3, 3)
         if np.linalg.det(T[:3, :3]) < 0:  # keep the corners counter-clockwise
             order = [0, 2, 1]
-            return replace(self, corners=corners[:, order], normals=normals[:, order], uv=self.uv[:, order])
+            corners, normals, uv = (values.take(order, axis=1) for values in (corners, normals, self.uv))
+            return replace(self, corners=corners, normals=normals, uv=uv)
         return replace(self, corners=corners, normals=normals)
 
     def translated(self, x: float, y: float, z: float = 0.0) -> Mesh:
@@ -95,10 +100,10 @@ class Mesh:
         """The same surface of another material."""
         return replace(self, material=np.full(len(self), material, dtype=np.int32))
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
         """Least and greatest corner (3,), (3,)."""
-        return self.corners.min(axis=(0, 1)), self.corners.max(axis=(0, 1))
+        return bounds(self.corners)
 
 
 def face_normals(corners: FloatArray) -> FloatArray:
@@ -127,29 +132,33 @@ def grid_mesh(
         along_rows = np.zeros((rows, columns))
         along_rows[1:] = np.cumsum(length(np.diff(grid, axis=0)), axis=0)
         uv = np.stack([along_columns, along_rows], axis=-1)
-    texture = np.asarray(uv, dtype=np.float64)
+    at = _grid_triangles(rows, columns)
 
-    def triangles(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        a, b = values[:-1, :-1], values[:-1, 1:]
-        c, d = values[1:, 1:], values[1:, :-1]
-        return np.stack([np.stack([a, b, c], axis=2), np.stack([a, c, d], axis=2)], axis=2).reshape(
-            -1, 3, values.shape[-1]
-        )
+    def corners_of(values: ArrayLike) -> FloatArray:
+        flat: FloatArray = np.asarray(values).reshape(rows * columns, -1).astype(np.float32)
+        return flat.take(at, axis=0)
 
-    normals = None
+    corners = corners_of(grid)
+    flat = face_normals(corners)
+    normals = np.repeat(flat[:, None], 3, axis=1)
     if smooth:
         wrapped = np.concatenate([grid[:, -2:-1], grid, grid[:, 1:2]], axis=1) if closed else grid
         tangent_u, tangent_v = np.gradient(wrapped, axis=1), np.gradient(grid, axis=0)
         tangent_u = tangent_u[:, 1:-1] if closed else tangent_u
-        normals = triangles(unit(cross(tangent_u, tangent_v)))
+        curved = corners_of(unit(cross(tangent_u, tangent_v)))
+        # Where rows or columns meet in a point or fold, the surface has no tangents: the face gives the normal.
+        normals = np.where((dot(normals, curved) < 0.1)[..., None], normals, curved)
     quads = np.broadcast_to(np.asarray(material, dtype=np.int32), (rows - 1, columns - 1))
-    mesh = Mesh.create(triangles(grid), np.repeat(quads.ravel(), 2), triangles(texture), normals)
-    flat = face_normals(mesh.corners)
-    # Where rows or columns meet in a point or fold, the surface has no tangents: the face itself then gives the normal.
-    astray = dot(flat[:, None], mesh.normals) < 0.1
-    corner_normals = np.where(astray[..., None], flat[:, None], mesh.normals)
-    keep = (length(flat) > 0.5) & (mesh.material >= 0)
-    return Mesh(mesh.corners[keep], mesh.uv[keep], corner_normals[keep], mesh.material[keep])
+    mesh = Mesh(corners, corners_of(uv), normals, np.repeat(quads.ravel(), 2))
+    return mesh[(length(flat) > 0.5) & (mesh.material >= 0)]
+
+
+@cache
+def _grid_triangles(rows: int, columns: int) -> NDArray[np.int64]:
+    """Corners (n, 3) of two triangles for each quad of a grid, as indices of its points row by row."""
+    corner = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]
+    return np.stack([a, b, c, a, c, d], axis=-1).reshape(-1, 3)
 
 
 def box(size: ArrayLike, material: int, centre: ArrayLike = (0.0, 0.0, 0.0)) -> Mesh:

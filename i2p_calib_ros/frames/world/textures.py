@@ -6,11 +6,12 @@ Every texture multiplies the albedo of its material: linear RGB with mean 1 over
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from i2p_calib_ros.frames.world.vectors import length
 
@@ -23,13 +24,18 @@ TILE_PX = 512
 def _noise(rng: np.random.Generator, slope: float, low: float = 1.0, high: float = TILE_PX / 2) -> FloatArray:
     """Periodic noise (TILE_PX, TILE_PX), mean 0, deviation 1: amplitude falls as frequency^-slope between `low`
     and `high` cycles a tile."""
-    spectrum = np.fft.rfft2(rng.standard_normal((TILE_PX, TILE_PX)))
-    fy = np.fft.fftfreq(TILE_PX, 1 / TILE_PX)[:, None]
-    fx = np.fft.rfftfreq(TILE_PX, 1 / TILE_PX)[None]
-    frequency = np.hypot(fx, fy)
+    spectrum = fft.rfft2(rng.standard_normal((TILE_PX, TILE_PX), dtype=np.float32))
+    frequency = _frequencies()
     inside = (frequency >= low) & (frequency <= high)
-    field = np.fft.irfft2(spectrum * np.where(inside, np.maximum(frequency, 1.0) ** -slope, 0.0))
-    return (field / field.std()).astype(np.float32)
+    field = fft.irfft2(spectrum * (inside * np.maximum(frequency, 1) ** np.float32(-slope)))
+    return np.asarray(field / field.std())
+
+
+@cache
+def _frequencies() -> FloatArray:
+    """Of the spectrum of a tile (TILE_PX, TILE_PX / 2 + 1), cycles a tile."""
+    fy, fx = fft.fftfreq(TILE_PX, 1 / TILE_PX)[:, None], fft.rfftfreq(TILE_PX, 1 / TILE_PX)[None]
+    return np.hypot(fx, fy).astype(np.float32)
 
 
 def _grid() -> tuple[FloatArray, FloatArray]:
@@ -42,7 +48,7 @@ def _cells(rows: int, columns: int, stagger: float = 0.0) -> tuple[NDArray[np.in
     """A bond of rows x columns: index of the cell, and where in it a texel is along and across, 0..1."""
     x, y = _grid()
     row = np.minimum((y * rows).astype(np.int64), rows - 1)
-    along = x * columns + stagger * (row % 2)
+    along = x * columns + stagger * (row % 2).astype(np.float32)
     column = np.floor(along).astype(np.int64) % columns
     return row * columns + column, along % 1.0, (y * rows) % 1.0
 
@@ -55,7 +61,7 @@ def _joint(along: FloatArray, across: FloatArray, width_along: float, width_acro
 
 
 def _grey(field: FloatArray) -> FloatArray:
-    return np.repeat(field[..., None], 3, axis=2)
+    return np.asarray(cv2.merge([field] * 3), dtype=np.float32)
 
 
 def _mix(a: FloatArray, b: FloatArray | tuple[float, float, float], share: FloatArray) -> FloatArray:
@@ -272,13 +278,13 @@ class TextureAtlas:
         width = int(self._columns[-1]) + sizes[-1] + PAD_PX
         self._image = np.zeros((len(TEXTURES) * (TILE_PX + 2 * PAD_PX), width, 3), dtype=np.uint8)
         for index, make in enumerate(TEXTURES.values()):
-            tile = np.maximum(make(np.random.default_rng([seed, index])), 0.0)
-            tile = (tile / tile.mean(axis=(0, 1))).astype(np.float32)
+            tile = np.maximum(make(np.random.default_rng([seed, index])).astype(np.float32), 0)
+            tile /= np.array(cv2.mean(tile)[:3], dtype=np.float32)
             for level, size in enumerate(sizes):
-                coarse = cv2.resize(tile, (size, size), interpolation=cv2.INTER_AREA)
-                counts = np.clip(np.round(coarse / STEP), 0, 255).astype(np.uint8)
+                tile = cv2.resize(tile, (size, size), interpolation=cv2.INTER_AREA)
+                counts = cv2.convertScaleAbs(tile, alpha=1 / STEP)
                 top, left = int(self._rows[index]) - PAD_PX, int(self._columns[level]) - PAD_PX
-                padded = np.pad(counts, ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), mode="wrap")
+                padded = cv2.copyMakeBorder(counts, PAD_PX, PAD_PX, PAD_PX, PAD_PX, cv2.BORDER_WRAP)
                 self._image[top : top + len(padded), left : left + len(padded)] = padded
 
     def sample(
@@ -304,10 +310,13 @@ class TextureAtlas:
             factor[rows] = sum(looks) / np.float32(count)
         return factor
 
-    def sample_soft(self, texture: int, uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:
-        """Factors (n, 3) of one texture without sharp patterns at uv (n, 2), filtered roughly over a width (n,)."""
+    def sample_soft(
+        self, texture: int | NDArray[np.int32], uv_tiles: FloatArray, width_tiles: FloatArray
+    ) -> FloatArray:
+        """Factors (n, 3) of one texture or one each (n,) at uv (n, 2), filtered over a width (n,) within a factor of
+        1.4: enough where nobody sees the steps in between."""
         level = np.round(_level(width_tiles)).astype(np.int32)
-        return self._bilinear(np.full(len(level), texture), uv_tiles, level)
+        return self._bilinear(np.broadcast_to(texture, level.shape), uv_tiles, level)
 
     def sample_round(self, texture: NDArray[np.int32], uv_tiles: FloatArray, width_tiles: FloatArray) -> FloatArray:
         """Factors (n, 3) as `sample` has them, of footprints that are as long as wide (n,)."""

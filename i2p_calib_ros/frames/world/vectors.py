@@ -29,6 +29,12 @@ def length(a: NDArray[Any]) -> NDArray[Any]:
     return np.sqrt(dot(a, a))
 
 
+def bounds(a: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Least and greatest coordinates (k,), (k,) of vectors (..., k)."""
+    axes = [a[..., axis] for axis in range(a.shape[-1])]
+    return np.array([axis.min() for axis in axes]), np.array([axis.max() for axis in axes])
+
+
 def unit(a: NDArray[Any]) -> NDArray[Any]:
     """The vectors (..., k) with length 1; zero where they are."""
     return a / np.maximum(length(a), 1e-12)[..., None]

@@ -20,6 +20,7 @@ from i2p_calib_ros.frames.world.places.ground import Region, Terrain, lay, undul
 from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS, make_place
 from i2p_calib_ros.frames.world.places.roads import Path
 from i2p_calib_ros.frames.world.places.roofs import ROOF_KINDS, RoofStyle, make_roof
+from i2p_calib_ros.frames.world.places.site_plan import Site
 from i2p_calib_ros.frames.world.places.traffic import BRAKING_MPS2, CORNERING_MPS2, Traffic, cruise, follow, ride, walk
 from i2p_calib_ros.frames.world.tracer import Tracer
 
@@ -139,6 +140,41 @@ def test_a_building_keeps_the_weather_out_and_shows_rooms_behind_glass(kind: str
     glass = np.array([palette.materials[i].transparent for i in seen.material])
     beyond = tracer.trace(seen.xyz[glass] + [0, 0.02, 0], np.tile([0.0, 1.0, 0.0], (glass.sum(), 1)))
     assert beyond.hit.all() and beyond.distance_m.max(initial=0.0) < 12.0
+
+
+@pytest.mark.parametrize("kind", BUILDING_KINDS)
+def test_a_far_building_is_closed_without_anything_behind_its_walls(kind: str) -> None:
+    rng, palette = np.random.default_rng(2), Palette()
+    mesh = make_building(rng, palette, kind, 14.0, 10.0, far=True)
+    place = Place("", mesh, (), tuple(palette.materials), Trajectory.standing([0, 0, 0]), np.zeros((0, 3)))
+    front = np.column_stack([rng.uniform(-6.8, 6.8, 300), np.full(300, -20.0), rng.uniform(0.2, 2.2, 300)])
+    seen = Tracer(place).trace(front, np.tile([0.0, 1.0, 0.0], (300, 1)))
+    assert seen.distance_m.max() < 20.01
+    assert not any(palette.materials[i].transparent for i in np.unique(mesh.material))
+
+
+def test_what_stands_far_lacks_only_what_no_sensor_on_the_way_sees() -> None:
+    rng = np.random.default_rng(0)
+    terrain = Terrain.sampled(lambda xy: 0.02 * xy[..., 0], (-100, -100, 100, 100))
+    way = np.column_stack([np.linspace(-20, 20, 30), np.zeros(30)])
+    palette = Palette()
+    block = make_building(rng, palette, "old town", 14.0, far=True).placed(15.0, 60.0, 0.5, 0.4)
+
+    def standing(far: bool) -> Place:
+        site = Site(rng, terrain)
+        site.palette = palette
+        site.take_way(shapely.LineString(way), 1.0)
+        site.add(block, far)
+        return site.finish("", (), Trajectory.standing([0, 0, 0]))
+
+    whole, thinned = standing(far=False), standing(far=True)
+    assert len(thinned.static) < 0.7 * len(whole.static)
+    sensors = np.column_stack([way, terrain.height(way)])[rng.integers(30, size=4000)]
+    sensors += rng.uniform((-2.5, -2.5, 0.3), (2.5, 2.5, 3.5), (4000, 3))
+    directions = block.corners[rng.integers(len(block), size=4000)].mean(axis=1) - sensors
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    expected, seen = (Tracer(place).trace(sensors, directions) for place in (whole, thinned))
+    np.testing.assert_allclose(seen.distance_m, expected.distance_m, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ROOF_KINDS)

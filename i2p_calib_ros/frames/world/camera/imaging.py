@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -106,12 +107,16 @@ def _automatic_exposure(radiance: FloatArray) -> float:
 
 def _tone(light: FloatArray, contrast: float) -> FloatArray:
     """Encoded values 0..1: the curve of sRGB with a soft shoulder, steeper or flatter around the middle."""
+    index = np.clip(light * ((TONES - 1) / BRIGHTEST) + 0.5, 0, TONES - 1).astype(np.int32)
+    return _tone_curve(contrast).take(index)
+
+
+@lru_cache(maxsize=4)
+def _tone_curve(contrast: float) -> FloatArray:
     level = np.linspace(0, BRIGHTEST, TONES)
     shoulder = np.where(level > 0.7, 0.7 + 0.3 * (1 - np.exp(-(level - 0.7) / 0.3)), level)
     encoded = np.where(shoulder < 0.0031308, 12.92 * shoulder, 1.055 * shoulder ** (1 / 2.4) - 0.055)
-    curve = (encoded + (contrast - 1) * (encoded - 0.46) * 4 * encoded * (1 - encoded)).astype(np.float32)
-    index = np.clip(light * ((TONES - 1) / BRIGHTEST) + 0.5, 0, TONES - 1).astype(np.int32)
-    return curve[index]
+    return np.asarray(encoded + (contrast - 1) * (encoded - 0.46) * 4 * encoded * (1 - encoded), dtype=np.float32)
 
 
 def _compress(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

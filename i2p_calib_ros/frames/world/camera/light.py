@@ -168,7 +168,7 @@ def _clouds(
         cv2.remap(noise, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT),
         dtype=np.float32,
     )
-    threshold = float(np.quantile(noise, 1 - cover))
+    threshold = float(np.quantile(noise[::4, ::4], 1 - cover))
     opacity = np.clip((layer - threshold) / rng.uniform(0.7, 2.0), 0, 1) if cover > 0 else np.zeros_like(layer)
     return opacity, np.clip(0.4 + 0.3 * (layer - threshold if cover < 1 else layer), 0, 1)
 

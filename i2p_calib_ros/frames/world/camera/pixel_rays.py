@@ -7,7 +7,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
 
+from i2p_calib_ros.frames.world.vectors import length
 from i2p_calib_ros.geometry.camera import Camera
 
 FloatArray = NDArray[np.float64]
@@ -15,7 +17,7 @@ FloatArray = NDArray[np.float64]
 TOLERANCE_PX = 1e-3
 """A ray that does not project back to its pixel within this is none: the lens shows nothing there."""
 
-CONVERGED_PX = 1e-6
+CONVERGED_PX = 1e-5
 COARSE_STEP_PX = 8
 ITERATIONS = 25
 
@@ -44,16 +46,7 @@ def pixel_rays(camera: Camera) -> PixelRays:
     u, v = _lattice(camera, 1)
     angles, valid = _unproject(camera, u, v, _guess_from_coarse(camera, u, v))
     directions = _directions(angles)
-    # Angles by pixels is the inverse of pixels by angles.
-    J = _jacobian(camera, angles.reshape(-1, 2))
-    a, b, c, d = J[:, 0, 0], J[:, 0, 1], J[:, 1, 0], J[:, 1, 1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        by_u, by_v = np.stack([d, -c], axis=1), np.stack([-b, a], axis=1)
-        by_u, by_v = (np.nan_to_num(by / (a * d - b * c)[:, None]).reshape(angles.shape) for by in (by_u, by_v))
-    step = 0.25
-    along_u, along_v = (
-        (_directions(angles + step * by) - _directions(angles - step * by)) / (2 * step) for by in (by_u, by_v)
-    )
+    along_u, along_v = (np.asarray(np.gradient(directions, axis=axis)) for axis in (1, 0))
     for field in (directions, along_u, along_v):
         field[~valid] = 0.0
     directions[~valid, 2] = 1.0
@@ -70,23 +63,19 @@ def _lattice(camera: Camera, step: int) -> tuple[FloatArray, FloatArray]:
 
 def _directions(angles: FloatArray) -> FloatArray:
     """Unit vectors (..., 3) of vectors (..., 2) whose length is the angle from the optical axis, radians."""
-    angle = np.linalg.norm(angles, axis=-1, keepdims=True)
-    return np.concatenate([angles * np.sinc(angle / np.pi), np.cos(angle)], axis=-1)
+    angle = np.maximum(length(angles), 1e-12)[..., None]
+    return np.concatenate([angles * (np.sin(angle) / angle), np.cos(angle)], axis=-1)
 
 
 def _guess_from_coarse(camera: Camera, u: FloatArray, v: FloatArray) -> FloatArray:
-    """Angle vectors near the answer: solved on a coarse lattice, bilinear in between, undistorted where unsolved."""
+    """Angle vectors near the answer: solved on a coarse lattice, undistorted where unsolved, splines in between."""
     coarse_u, coarse_v = _lattice(camera, COARSE_STEP_PX)
-    coarse, valid = _unproject(camera, coarse_u, coarse_v, _undistorted(camera, coarse_u, coarse_v))
-    coarse = np.where(valid[..., None], coarse, _undistorted(camera, coarse_u, coarse_v))
-    column, row = u / COARSE_STEP_PX, v / COARSE_STEP_PX
-    i = np.clip(row.astype(int), 0, max(len(coarse) - 2, 0))
-    j = np.clip(column.astype(int), 0, max(coarse.shape[1] - 2, 0))
-    below, right = np.minimum(i + 1, len(coarse) - 1), np.minimum(j + 1, coarse.shape[1] - 1)
-    share_v, share_u = (row - i)[..., None], (column - j)[..., None]
-    top = coarse[i, j] * (1 - share_u) + coarse[i, right] * share_u
-    bottom = coarse[below, j] * (1 - share_u) + coarse[below, right] * share_u
-    return top * (1 - share_v) + bottom * share_v
+    undistorted = _undistorted(camera, coarse_u, coarse_v)
+    coarse, valid = _unproject(camera, coarse_u, coarse_v, undistorted)
+    values = np.where(valid[..., None], coarse, undistorted)
+    for axis, (knots, pixels) in enumerate(((coarse_v[:, 0], v[:, 0]), (coarse_u[0], u[0]))):
+        values = make_interp_spline(knots, values, k=min(3, len(knots) - 1), axis=axis)(pixels)
+    return np.asarray(values)
 
 
 def _undistorted(camera: Camera, u: FloatArray, v: FloatArray) -> FloatArray:
@@ -162,5 +151,5 @@ def _jacobian(camera: Camera, angles: FloatArray) -> FloatArray:
 def _residual(camera: Camera, angles: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Pixels still to go (n, 2) and their length (n,), infinite where the angle does not project."""
     error = target - _project(camera, angles)
-    length = np.linalg.norm(error, axis=-1)
-    return error, np.where(np.isfinite(length), length, np.inf)
+    distance = length(error)
+    return error, np.where(np.isfinite(distance), distance, np.inf)

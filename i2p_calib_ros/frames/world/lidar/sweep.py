@@ -219,7 +219,7 @@ def _echoes(
         range_m = passed_m.take(answered) + met.distance_m
         tile_m = table.tile_m.take(met.material)
         uv_tiles = met.uv / tile_m[:, None]
-        pattern = atlas.sample_round(table.texture.take(met.material), uv_tiles, range_m * _FOOTPRINT_RAD / tile_m)
+        pattern = atlas.sample_soft(table.texture.take(met.material), uv_tiles, range_m * _FOOTPRINT_RAD / tile_m)
         echo.range_m[target] = range_m
         echo.reflectivity[target] = table.reflectivity.take(met.material) * dot(pattern, _GREY) * (1 - 0.5 * wet)
         # Corner cubes and glass beads send light back up to some 50 deg off their normal.
@@ -389,11 +389,14 @@ class _Poses:
         """Vectors (n, 3) turned by the poses of their times, and the translations (n, 3) of these."""
         place = np.clip(time_offset_s / self._step_s, 0, _POSE_KNOTS - 1).astype(np.float32)
         before = np.minimum(place.astype(np.int8), _POSE_KNOTS - 2)
-        turned, shift = np.empty_like(vectors), np.empty_like(vectors)
+        share = (place - before)[:, None]
         starts, changes = T_knots.astype(np.float32), np.diff(T_knots, axis=0).astype(np.float32)
-        for knot, (start, change) in enumerate(zip(starts[:-1], changes)):
-            rows = np.flatnonzero(before == knot)
-            share, some = place.take(rows)[:, None] - np.float32(knot), vectors.take(rows, axis=0)
-            turned[rows] = some @ start[:3, :3].T + share * (some @ change[:3, :3].T)
-            shift[rows] = start[:3, 3] + share * change[:3, 3]
-        return turned, shift
+        rows = [np.flatnonzero(before == knot) for knot in range(_POSE_KNOTS - 1)]
+        parts = []
+        for some, start, change in zip(rows, starts, changes):
+            of_knot = vectors.take(some, axis=0)
+            parts.append(of_knot @ start[:3, :3].T + share.take(some, axis=0) * (of_knot @ change[:3, :3].T))
+        back = np.empty(len(vectors), dtype=np.int64)
+        back[np.concatenate(rows)] = np.arange(len(vectors))
+        shift = starts[:, :3, 3].take(before, axis=0) + share * changes[:, :3, 3].take(before, axis=0)
+        return np.concatenate(parts).take(back, axis=0), shift

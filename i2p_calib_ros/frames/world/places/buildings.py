@@ -151,16 +151,13 @@ def _block(
     parts.append(back.placed(w, depth_m, yaw_rad=np.pi))
     walls = Quads()
     side_style = replace(facade, blank_share=min(0.9, facade.blank_share + (0.1 if any(neighbours) else 0.0)))
-    if neighbours[0]:
-        walls.side(-w, depth_m, 0.0, -PLINTH_DEPTH_M, height, facade.wall)
-    else:
+    if not all(neighbours):
         side = make_facade(rng, side_style, depth_m, storeys, front=False)
-        parts.append(side.placed(-w, depth_m, yaw_rad=-np.pi / 2))
-    if neighbours[1]:
-        walls.side(w, 0.0, depth_m, -PLINTH_DEPTH_M, height, facade.wall)
-    else:
-        side = make_facade(rng, side_style, depth_m, storeys, front=False)
-        parts.append(side.placed(w, 0, yaw_rad=np.pi / 2))
+    for joined, x, y0, y1 in ((neighbours[0], -w, depth_m, 0.0), (neighbours[1], w, 0.0, depth_m)):
+        if joined:
+            walls.side(x, y0, y1, -PLINTH_DEPTH_M, height, facade.wall)
+        else:
+            parts.append(side.placed(x, y0, yaw_rad=np.copysign(np.pi / 2, x)))
     parts.append(walls.mesh())
     parts.append(make_roof(rng, roof, roof_style, width_m, depth_m, height))
     return Mesh.merge(parts)
@@ -240,7 +237,7 @@ def _facade_style(rng: np.random.Generator, palette: Palette, kind: str, spec: _
         window_share=float(rng.uniform(*spec.window_share)),
         sill_m=sill,
         head_m=storey - float(rng.uniform(0.25, 0.5)),
-        reveal_m=float(rng.uniform(0.04, 0.1) if glazed else rng.uniform(0.08, 0.28)),
+        reveal_m=-0.06 if far else float(rng.uniform(0.04, 0.1) if glazed else rng.uniform(0.08, 0.28)),
         panes=[(1, 1), (2, 1), (2, 2), (3, 1), (2, 3)][int(rng.choice(5, p=[0.2, 0.4, 0.2, 0.1, 0.1]))],
         frame_m=float(rng.uniform(0.05, 0.09)),
         surround_m=float(rng.uniform(0.1, 0.22)) if rng.random() < (0.7 if old else 0.15) else 0.0,

@@ -59,7 +59,7 @@ def make_tunnel(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     road = Road(Path.winding(rng, length, float(rng.choice([0.0005, 0.002, 0.004]))), section)
     path = road.path
     bounds = np.array(road.reserve.bounds) + np.array([-20, -20, 20, 20])
-    terrain = Terrain.sampled(undulation(rng, float(rng.uniform(0.003, 0.02)), (60.0, 250.0)), bounds, 4.0)
+    terrain = Terrain.sampled(undulation(rng, float(rng.uniform(0.003, 0.02)), (60.0, 250.0)), bounds)
     site = Site(rng, terrain)
     _tunnel_floor(site, road)
     _tunnel_lining(site, road)

@@ -29,7 +29,7 @@ class FacadeStyle:
     window_share: width of a window in its bay; sill_m and head_m: heights of the opening in its storey; panes: columns
     and rows of the glazing; surround_m: width of a moulding, 0 none; balcony_share, blank_share, shutter_share,
     cooler_share (air conditioners): chances; ground_floor: homes | shops | glazed | gates; far: nobody will come
-    near, so that `glass` should be opaque and nothing lies behind it.
+    near, so that `glass` should be opaque and openings stand out of the whole wall, by a negative `reveal_m`.
     """
 
     wall: int
@@ -150,17 +150,24 @@ def _lay_out(rng: np.random.Generator, style: FacadeStyle, width_m: float, store
 
 
 def _wall(quads: Quads, style: FacadeStyle, bays: _Bays, width_m: float) -> None:
+    quads.front(0.0, width_m, -PLINTH_DEPTH_M, 0.0, 0.0, style.ground_wall)
+    if style.far:
+        quads.front(0.0, width_m, 0.0, style.ground_storey_m, 0.0, style.ground_wall)
+        quads.front(0.0, width_m, style.ground_storey_m, float(bays.top.max()), 0.0, style.wall)
+        return
     material = np.where(bays.storey == 0, style.ground_wall, style.wall)
     quads.front(bays.left, bays.x0, bays.bottom, bays.top, 0.0, material)
     quads.front(bays.x1, bays.right, bays.bottom, bays.top, 0.0, material)
     quads.front(bays.x0, bays.x1, bays.bottom, bays.z0, 0.0, material)
     quads.front(bays.x0, bays.x1, bays.z1, bays.top, 0.0, material)
-    quads.front(0.0, width_m, -PLINTH_DEPTH_M, 0.0, 0.0, style.ground_wall)
 
 
 def _reveals(quads: Quads, style: FacadeStyle, bays: _Bays) -> None:
     x0, x1, z0, z1 = bays.limits(bays.kind != "blank")
     r = style.reveal_m
+    if style.far:
+        quads.front(x0 + r, x1 - r, z0 + r, z1 - r, r / 3, style.trim)
+        return
     quads.side(x0, 0.0, r, z0, z1, style.trim)
     quads.side(x1, r, 0.0, z0, z1, style.trim)
     quads.level(x0, x1, 0.0, r, z0, style.trim)
@@ -247,7 +254,7 @@ def _shop_fronts(quads: Quads, rng: np.random.Generator, style: FacadeStyle, bay
     x0, x1, z0, z1 = bays.of("shop")
     n = x0.size
     quads.block(x0, x1, -0.16, 0.0, z1 + 0.1, z1 + 0.62, style.sign)
-    for _ in range(3):  # goods in the window
+    for _ in range(0 if style.far else 3):  # goods in the window
         x = rng.uniform(x0, x1 - 0.5)
         high = rng.uniform(0.3, 1.6, n)
         y = rng.uniform(0.4, 1.5, n)
@@ -288,6 +295,7 @@ def _balconies(quads: Quads, rng: np.random.Generator, style: FacadeStyle, bays:
     deep = rng.uniform(0.9, 1.6)
     quads.block(left, right, -deep, 0.0, floor - 0.18, floor, style.trim)
     rail = floor + 1.0
+    step = 0.52 if style.far else 0.13
     if rng.random() < 0.5:  # solid parapets
         quads.block(left, right, -deep, -deep + 0.06, floor, rail, style.rail)
         for x in (left, right - 0.06):
@@ -297,8 +305,8 @@ def _balconies(quads: Quads, rng: np.random.Generator, style: FacadeStyle, bays:
     for x in (left, right - 0.05):
         quads.block(x, x + 0.05, -deep, 0.0, rail - 0.05, rail, style.rail)
     for x0, x1, z0, z1 in zip(left, right, floor, rail):
-        bars = np.arange(x0, x1, 0.13)
-        quads.front(bars, bars + 0.025, z0, z1, -deep + 0.02, style.rail)
-        bars = np.arange(-deep, 0.0, 0.13)
+        bars = np.arange(x0, x1, step)
+        quads.front(bars, bars + step / 5, z0, z1, -deep + 0.02, style.rail)
+        bars = np.arange(-deep, 0.0, step)
         for x in (x0, x1 - 0.03):
-            quads.side(x, bars, bars + 0.025, z0, z1, style.rail)
+            quads.side(x, bars, bars + step / 5, z0, z1, style.rail)

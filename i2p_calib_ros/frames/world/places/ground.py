@@ -14,6 +14,9 @@ from i2p_calib_ros.frames.world.mesh import Mesh
 FloatArray = NDArray[np.float64]
 UvOf = Callable[[FloatArray], FloatArray]
 
+TILE_M = 5.0
+"""Side of a tile of the terrain; the waves of the land are at least five times as long."""
+
 GRID_M = 1e-4
 """Outlines are rounded to this, which makes cutting them robust."""
 SLIVER_M = 5e-4
@@ -32,7 +35,9 @@ class Terrain:
     heights_m: FloatArray
 
     @classmethod
-    def sampled(cls, height_of: Callable[[FloatArray], FloatArray], bounds: ArrayLike, tile_m: float) -> Terrain:
+    def sampled(
+        cls, height_of: Callable[[FloatArray], FloatArray], bounds: ArrayLike, tile_m: float = TILE_M
+    ) -> Terrain:
         """The lattice over bounds (x_min, y_min, x_max, y_max) of a function of points (..., 2) metres."""
         x_min, y_min, x_max, y_max = np.asarray(bounds, dtype=np.float64)
         x = np.arange(x_min, x_max + tile_m, tile_m)
@@ -133,11 +138,11 @@ class Region:
 def lay(regions: Sequence[Region], terrain: Terrain) -> Mesh:
     """The regions on the terrain; where they overlap, the earlier one is seen and the later one is cut out."""
     meshes = []
-    covered: shapely.Geometry = shapely.Polygon()
+    covered = free = shapely.Polygon()
     for region in regions:
-        free = _polygons(shapely.difference(_polygons(region.area), covered, grid_size=GRID_M))
-        free = _polygons(shapely.intersection(free, terrain.polygon, grid_size=GRID_M))
         covered = _polygons(shapely.union(covered, free, grid_size=GRID_M))
+        inside = shapely.intersection(_polygons(region.area), terrain.polygon, grid_size=GRID_M)
+        free = _polygons(shapely.difference(_polygons(inside), covered, grid_size=GRID_M))
         triangles = _triangles(free, terrain)
         if not len(triangles):
             continue
@@ -185,29 +190,25 @@ def _triangles(area: shapely.Geometry, terrain: Terrain) -> FloatArray:
     t = terrain.tile_m
     low = np.floor((np.array(area.bounds[:2]) - terrain.origin_xy) / t).astype(int)
     high = np.ceil((np.array(area.bounds[2:]) - terrain.origin_xy) / t).astype(int)
-    whole, pieces = [np.zeros((0, 2))], [np.zeros(0, dtype=object)]
+    x, y = np.meshgrid(*(terrain.origin_xy[i] + np.arange(low[i], high[i]) * t for i in range(2)))
+    tiles = shapely.box(x, y, x + t, y + t)
+    shapely.prepare(area)
+    whole = shapely.contains_properly(area, tiles)
+    cut = ~whole & shapely.intersects(area, tiles)
 
     def rows(part: shapely.Geometry, first: int, count: int) -> shapely.Geometry:
-        y = terrain.origin_xy[1] + first * t
-        return shapely.intersection(part, shapely.box(area.bounds[0] - 1, y, area.bounds[2] + 1, y + count * t))
+        south = y[first, 0]
+        return shapely.intersection(part, shapely.box(area.bounds[0] - 1, south, area.bounds[2] + 1, south + count * t))
 
     # In two steps, because cutting an area takes as long as its outline has corners.
-    wide = int(np.ceil(np.sqrt(high[1] - low[1])))
-    for row in range(low[1], high[1]):
-        if (row - low[1]) % wide == 0:
+    wide = int(np.ceil(np.sqrt(len(tiles))))
+    pieces = [np.zeros(0, dtype=object)]
+    for row, its_cut in enumerate(cut):
+        if row % wide == 0:
             band = rows(area, row, wide)
-        strip = rows(band, row, 1)
-        if strip.is_empty:
-            continue
-        y = terrain.origin_xy[1] + row * t
-        shapely.prepare(strip)
-        x = terrain.origin_xy[0] + np.arange(low[0], high[0]) * t
-        tiles = shapely.box(x, y, x + t, y + t)
-        covered = shapely.covers(strip, tiles)
-        whole.append(np.column_stack([x[covered], np.full(covered.sum(), y)]))
-        cut = ~covered & shapely.intersects(strip, tiles)
-        pieces.append(shapely.intersection(strip, tiles[cut]))
-    corner = np.concatenate(whole)[:, None]
+        if its_cut.any():
+            pieces.append(shapely.intersection(rows(band, row, 1), tiles[row, its_cut]))
+    corner = np.stack([x[whole], y[whole]], axis=-1)[:, None]
     square = np.array([[0, 0], [t, 0], [t, t], [0, t]])
     full = np.concatenate([corner + square[[0, 1, 2]], corner + square[[0, 2, 3]]])
     return np.concatenate([full, _constrained_triangles(np.concatenate(pieces))])

@@ -6,8 +6,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from i2p_calib_ros.frames.world.mesh import Mesh
+from i2p_calib_ros.frames.world.vectors import length
 
 FloatArray = NDArray[np.float64]
+
+_FACES = np.array(
+    [
+        [(0, 2, 4), (1, 2, 4), (1, 2, 5), (0, 2, 5)],  # front
+        [(1, 3, 4), (0, 3, 4), (0, 3, 5), (1, 3, 5)],  # back
+        [(1, 2, 4), (1, 3, 4), (1, 3, 5), (1, 2, 5)],  # right
+        [(0, 3, 4), (0, 2, 4), (0, 2, 5), (0, 3, 5)],  # left
+        [(0, 2, 5), (1, 2, 5), (1, 3, 5), (0, 3, 5)],  # top
+        [(0, 3, 4), (1, 3, 4), (1, 2, 4), (0, 2, 4)],  # bottom
+    ]
+)
+"""Faces of a box, counter-clockwise seen from outside: for x, y and z of each corner which of the limits
+x0, x1, y0, y1, z0, z1 it is."""
 
 
 class Quads:
@@ -27,19 +41,19 @@ class Quads:
         self, x0: ArrayLike, x1: ArrayLike, z0: ArrayLike, z1: ArrayLike, y: ArrayLike, material: ArrayLike
     ) -> None:
         """Upright, seen from -y."""
-        self._add([(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)], material)
+        self._add((x0, x1, y, y, z0, z1), _FACES[:1], material)
 
     def level(
         self, x0: ArrayLike, x1: ArrayLike, y0: ArrayLike, y1: ArrayLike, z: ArrayLike, material: ArrayLike
     ) -> None:
         """Level, seen from above."""
-        self._add([(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)], material)
+        self._add((x0, x1, y0, y1, z, z), _FACES[4:5], material)
 
     def side(
         self, x: ArrayLike, y0: ArrayLike, y1: ArrayLike, z0: ArrayLike, z1: ArrayLike, material: ArrayLike
     ) -> None:
         """Upright, seen from +x."""
-        self._add([(x, y0, z0), (x, y1, z0), (x, y1, z1), (x, y0, z1)], material)
+        self._add((x, x, y0, y1, z0, z1), _FACES[2:3], material)
 
     def block(
         self,
@@ -52,12 +66,7 @@ class Quads:
         material: ArrayLike,
     ) -> None:
         """Boxes with all six faces."""
-        self.front(x0, x1, z0, z1, y0, material)
-        self.front(x1, x0, z0, z1, y1, material)
-        self.side(x1, y0, y1, z0, z1, material)
-        self.side(x0, y1, y0, z0, z1, material)
-        self.level(x0, x1, y0, y1, z1, material)
-        self.level(x0, x1, y1, y0, z0, material)
+        self._add((x0, x1, y0, y1, z0, z1), _FACES, material)
 
     def polygon(self, points: ArrayLike, material: int) -> None:
         """A flat convex polygon (n, 3), as a fan of triangles."""
@@ -71,13 +80,15 @@ class Quads:
             return Mesh.empty()
         quads, material = np.concatenate(self._corners), np.concatenate(self._material)
         mesh = Mesh.create(quads[:, [[0, 1, 2], [0, 2, 3]]], np.repeat(material, 2))
-        keep = np.linalg.norm(mesh.normals[:, 0], axis=1) > 0.5  # the second triangle of a triangle
-        return Mesh(mesh.corners[keep], mesh.uv[keep], mesh.normals[keep], mesh.material[keep])
+        return mesh[length(mesh.normals[:, 0]) > 0.5]  # without the second triangle of a triangle
 
-    def _add(self, corners: list[tuple[ArrayLike, ArrayLike, ArrayLike]], material: ArrayLike) -> None:
-        values = [np.asarray(v, dtype=np.float64) for corner in corners for v in corner]
-        sizes = [v.size for v in values]
-        quads = np.empty((max(sizes) if min(sizes) else 0, 12))
-        for column, value in enumerate(values):
-            quads[:, column] = value
-        self.add(quads, material)
+    def _add(self, limits: tuple[ArrayLike, ...], faces: NDArray[np.int64], material: ArrayLike) -> None:
+        """Some `faces` (k, 4, 3) of boxes: which of the six limits are the coordinates of their corners."""
+        sizes = [np.size(limit) for limit in limits]
+        boxes = np.empty((max(sizes) if min(sizes) else 0, len(limits)))
+        for column, limit in enumerate(limits):
+            boxes[:, column] = limit
+        materials = np.empty((len(boxes), len(faces)), dtype=np.int32)
+        materials[:] = np.asarray(material)[..., None]
+        self._corners.append(boxes[:, faces].reshape(-1, 4, 3))
+        self._material.append(materials.ravel())

@@ -17,7 +17,7 @@ from i2p_calib_ros.frames.world.places.buildings import make_building
 from i2p_calib_ros.frames.world.places.pavement import Surface, land_material
 from i2p_calib_ros.frames.world.places.roads import Path, Road
 from i2p_calib_ros.frames.world.places.site_plan import Site, footprint
-from i2p_calib_ros.frames.world.places.stock import leafy, parked_car, plant_bush, plant_tree
+from i2p_calib_ros.frames.world.places.stock import leafy, plant_bush, plant_tree, put_car
 
 FloatArray = NDArray[np.float64]
 
@@ -73,6 +73,7 @@ def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage
             continue
         site.take(area)
         before, after = i > 0 and lots[i - 1][2], i + 1 < len(lots) and lots[i + 1][2]
+        far = not site.beside_way(x, y, NEAR_M)
         mesh = make_building(
             rng,
             site.palette,
@@ -80,10 +81,10 @@ def build_up(site: Site, surface: Surface, road: Road, side: int, plan: Frontage
             built,
             depth,
             neighbours=(False, False) if not terraced else (before, after) if side > 0 else (after, before),
-            far=not site.beside_way(x, y, NEAR_M),
+            far=far,
         )
         ground_z = _lowest(site, path.at(np.array([s, middle, s + width]), side * (edge + setback)))
-        site.add(mesh.placed(x, y, ground_z + road.section.kerb_m, yaw))
+        site.add(mesh.placed(x, y, ground_z + road.section.kerb_m, yaw), far)
         if plan.garden and setback > 2.0:
             _garden(site, surface, road, side, edge, setback, middle, width, plan)
 
@@ -245,7 +246,7 @@ def lay_fields(site: Site, surface: Surface, road: Road) -> None:
 def park(site: Site, path: Path, s_m: float, offset_m: float, yaw_rad: float, z: float = 0.0) -> bool:
     """A parked vehicle, not quite straight."""
     x, y = path.at(s_m, offset_m)
-    return site.put(parked_car(site), x, y, yaw_rad + site.rng.normal(0, 0.025), z)
+    return put_car(site, x, y, yaw_rad + site.rng.normal(0, 0.025), z)
 
 
 def park_along(site: Site, road: Road, share: float, keep_clear: shapely.Geometry, on_pavement: bool = False) -> None:
@@ -328,7 +329,7 @@ def _skyline(site: Site, middle: FloatArray, to_edge: FloatArray, angle: FloatAr
         x, y = middle + away * np.array([np.cos(a), np.sin(a)])
         kind = "tower" if away > 200 and tall else str(rng.choice(["apartments", "old town", "office", "warehouse"]))
         block = site.from_stock(f"far {kind}", 3, _far_block, kind)
-        site.put(block, x, y, a - np.pi / 2 + rng.normal(0, 0.3))
+        site.put(block, x, y, a - np.pi / 2 + rng.normal(0, 0.3), far=True)
 
 
 def _far_block(rng: np.random.Generator, palette: Palette, kind: str) -> Mesh:

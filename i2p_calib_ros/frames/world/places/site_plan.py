@@ -9,13 +9,17 @@ import shapely
 from numpy.typing import NDArray
 
 from i2p_calib_ros.frames.world.materials import Palette
-from i2p_calib_ros.frames.world.mesh import Mesh
+from i2p_calib_ros.frames.world.mesh import Mesh, face_normals
 from i2p_calib_ros.frames.world.motion import Trajectory
 from i2p_calib_ros.frames.world.place import Actor, Place
 from i2p_calib_ros.frames.world.places.ground import Terrain
+from i2p_calib_ros.frames.world.vectors import dot
 
 TEXTURE_VARIANTS = 4
 """Each costs a process 30 MB when it is first seen."""
+
+SENSOR_M = 5.0
+"""Sensors are nearer than this to the point of the way below them."""
 
 
 class Site:
@@ -43,9 +47,13 @@ class Site:
             return shelf[-1]
         return shelf[int(self.rng.integers(len(shelf)))]
 
-    def add(self, mesh: Mesh) -> None:
-        """A mesh in the world frame, without asking whether there is room."""
-        self._parts.append(mesh)
+    def add(self, mesh: Mesh, far: bool = False) -> None:
+        """A mesh in the world frame, without asking whether there is room.
+
+        `far`: a closed body so far from the way that its sides may be left out which face away from all of it: no
+        sensor sees them.
+        """
+        self._parts.append(mesh[self._faces_way(mesh)] if far else mesh)
 
     def put(
         self,
@@ -56,8 +64,9 @@ class Site:
         z: float = 0.0,
         scale: float = 1.0,
         radius_m: float | None = None,
+        far: bool = False,
     ) -> bool:
-        """Stand the mesh upright on the ground, `z` above it, unless something is there.
+        """Stand the mesh upright on the ground, `z` above it, unless something is there; `far`: see `add`.
 
         The room it takes is a disc of `radius_m` (0: none), or else its bounding rectangle.
         """
@@ -71,7 +80,7 @@ class Site:
             if not self.is_free(area):
                 return False
             self.take(area)
-        self.add(self.terrain.put(mesh, x, y, yaw_rad, scale, z))
+        self.add(self.terrain.put(mesh, x, y, yaw_rad, scale, z), far)
         return True
 
     def is_free(self, area: shapely.Geometry) -> bool:
@@ -103,6 +112,14 @@ class Site:
         Everything is as long as no way is taken.
         """
         return self._way.is_empty or bool(shapely.dwithin(self._way, shapely.Point(x, y), within_m))
+
+    def _faces_way(self, mesh: Mesh) -> NDArray[np.bool_]:
+        """Which triangles (n,) face any sensor on the way."""
+        xy = shapely.get_coordinates(self._way.simplify(0.5))
+        sensors = np.column_stack([xy, self.terrain.height(xy)]).astype(np.float32)
+        outward = face_normals(mesh.corners)
+        reach: NDArray[np.floating] = (outward @ sensors.T).max(axis=1) - dot(outward, mesh.corners[:, 0])
+        return reach > -SENSOR_M
 
     def finish(self, kind: str, actors: Sequence[Actor], ego: Trajectory, indoor: bool = False) -> Place:
         """The place, with everything that stands in one mesh."""

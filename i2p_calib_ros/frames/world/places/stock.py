@@ -10,7 +10,7 @@ import numpy as np
 from i2p_calib_ros.frames.world.materials import Palette
 from i2p_calib_ros.frames.world.mesh import Mesh
 from i2p_calib_ros.frames.world.objects.people import make_pedestrian
-from i2p_calib_ros.frames.world.objects.stuff import car_paint, pick
+from i2p_calib_ros.frames.world.objects.stuff import CAR_GLASS, car_paint, pick
 from i2p_calib_ros.frames.world.objects.vegetation import make_bush, make_tree
 from i2p_calib_ros.frames.world.objects.vehicles import make_vehicle
 from i2p_calib_ros.frames.world.places.site_plan import Site
@@ -21,6 +21,8 @@ _PARKED_KINDS = {
 _LOW_KINDS = {"hatchback": 0.35, "sedan": 0.3, "estate": 0.15, "suv": 0.2}
 SHARP_M = 40.0
 """Plants farther from the way than this have fewer and larger leaves."""
+CAR_SHARP_M = 20.0
+"""Parked cars farther from the way than this have dark windows and no far sides."""
 FAR_SHARE = 0.15
 """Leaves that these keep."""
 
@@ -29,6 +31,12 @@ def parked_car(site: Site, low: bool = False) -> Mesh:
     """A parked vehicle in a colour of its own; `low`: one that fits under a low ceiling."""
     kinds = _LOW_KINDS if low else _PARKED_KINDS
     return _repainted(site, site.from_stock("parked car", 10, _parked_car, kinds))
+
+
+def put_car(site: Site, x: float, y: float, yaw_rad: float, z: float = 0.0) -> bool:
+    """A parked vehicle at (x, y), unless something is there."""
+    car, far = parked_car(site), not site.beside_way(x, y, CAR_SHARP_M)
+    return site.put(_glazed_dark(site, car) if far else car, x, y, yaw_rad, z, far=far)
 
 
 def moving_vehicle(site: Site) -> Mesh:
@@ -78,13 +86,22 @@ def _parked_car(rng: np.random.Generator, palette: Palette, kinds: dict[str, flo
 
 def _repainted(site: Site, vehicle: Mesh) -> Mesh:
     """The same model in another colour: whatever is painted in the colour of most of its bodywork."""
-    materials = site.palette.materials
-    painted = np.array([materials[i].texture == "paint" for i in vehicle.material])
-    if not painted.any():
+    count = np.bincount(vehicle.material)
+    painted = [i for i in np.flatnonzero(count).tolist() if site.palette.materials[i].texture == "paint"]
+    if not painted:
         return vehicle
-    coat = int(np.bincount(vehicle.material[painted]).argmax())
-    other = site.palette.add(car_paint(site.rng))
-    return replace(vehicle, material=np.where(vehicle.material == coat, other, vehicle.material).astype(np.int32))
+    coat = max(painted, key=lambda i: count[i])
+    return _exchanged(vehicle, coat, site.palette.add(car_paint(site.rng)))
+
+
+def _glazed_dark(site: Site, car: Mesh) -> Mesh:
+    """The same car with windows that nobody looks through and that send a laser nowhere near where it came from."""
+    dark = replace(CAR_GLASS, transparent=False, lidar_reflectivity=0.01)
+    return _exchanged(car, site.palette.add(CAR_GLASS), site.palette.add(dark))
+
+
+def _exchanged(mesh: Mesh, material: int, other: int) -> Mesh:
+    return replace(mesh, material=np.where(mesh.material == material, np.int32(other), mesh.material))
 
 
 def _thinned(rng: np.random.Generator, palette: Palette, plant: Mesh) -> Mesh:
@@ -92,12 +109,7 @@ def _thinned(rng: np.random.Generator, palette: Palette, plant: Mesh) -> Mesh:
     edge = np.linalg.norm(plant.corners - np.roll(plant.corners, 1, axis=1), axis=-1).max(axis=1)
     stem = edge > 4 * np.median(edge)
     keep = np.flatnonzero(stem | (rng.random(len(plant)) < FAR_SHARE))
-    corners = plant.corners[keep]
-    middle = corners.mean(axis=1, keepdims=True)
+    kept = plant[keep]
+    middle = kept.corners.mean(axis=1, keepdims=True)
     grown = np.where(stem[keep], 1.0, 1 / np.sqrt(FAR_SHARE))[:, None, None]
-    return Mesh(
-        (middle + (corners - middle) * grown).astype(np.float32),
-        plant.uv[keep],
-        plant.normals[keep],
-        plant.material[keep],
-    )
+    return replace(kept, corners=(middle + (kept.corners - middle) * grown).astype(np.float32))

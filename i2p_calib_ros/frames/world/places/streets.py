@@ -75,7 +75,6 @@ class StreetPlan:
     slope: float = 0.008
     ahead_m: float = 130.0
     margin_m: float = 55.0
-    tile_m: float = 2.5
     crossings: tuple[tuple[float, float, int], ...] = ()
     side_section: Section = field(default_factory=Section)
     lane: int = 0
@@ -108,7 +107,7 @@ def make_street(rng: np.random.Generator, kind: str, duration_s: float) -> Place
     sides = [_side_road(rng, main, plan, *crossing) for crossing in plan.crossings]
     surface = Surface([main, *sides], land=plan.land, wear=plan.wear)
     bounds = np.array(surface.reserve.bounds) + plan.margin_m * np.array([-1, -1, 1, 1])
-    terrain = Terrain.sampled(_relief(rng, main, plan), bounds, plan.tile_m)
+    terrain = Terrain.sampled(_relief(rng, main, plan), bounds)
     site = Site(rng, terrain)
 
     route = _route(main, sides, plan)
@@ -568,7 +567,6 @@ def _rural(rng: np.random.Generator) -> StreetPlan:
         slope=float(rng.uniform(0.01, 0.04)),
         ahead_m=300.0,
         margin_m=70.0,
-        tile_m=4.0,
         crossings=((float(rng.uniform(40, 160)), float(rng.uniform(60, 120)), int(rng.choice([-1, 1]))),)
         if rng.random() < 0.4
         else (),
@@ -610,7 +608,6 @@ def _highway(rng: np.random.Generator) -> StreetPlan:
         slope=float(rng.uniform(0.004, 0.02)),
         ahead_m=320.0,
         margin_m=60.0,
-        tile_m=5.0,
         woods=int(rng.integers(20, 60)),
         green=(_wood(rng), _wood(rng)),
         banks_m=_banks(rng),

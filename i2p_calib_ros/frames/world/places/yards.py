@@ -23,7 +23,7 @@ from i2p_calib_ros.frames.world.places.quads import Quads
 from i2p_calib_ros.frames.world.places.roads import Path, cracks, patches
 from i2p_calib_ros.frames.world.places.roadside import border, far_scenery, scatter_plants
 from i2p_calib_ros.frames.world.places.site_plan import Site, footprint
-from i2p_calib_ros.frames.world.places.stock import moving_vehicle, parked_car, person, plant_bush, plant_tree
+from i2p_calib_ros.frames.world.places.stock import moving_vehicle, person, plant_bush, plant_tree, put_car
 from i2p_calib_ros.frames.world.places.traffic import Traffic, cruise, ride, walk
 
 FloatArray = NDArray[np.float64]
@@ -38,9 +38,8 @@ def make_car_park(rng: np.random.Generator, kind: str, duration_s: float) -> Pla
     pitch = AISLE_M + 2 * BAY_LONG_M
     depth = aisles * pitch
     area = shapely.box(-8, -2, length + 8, depth + 2)
-    terrain = Terrain.sampled(
-        undulation(rng, float(rng.uniform(0.002, 0.012))), np.array(area.bounds) + np.array([-45, -45, 45, 45]), 2.5
-    )
+    bounds = np.array(area.bounds) + np.array([-45, -45, 45, 45])
+    terrain = Terrain.sampled(undulation(rng, float(rng.uniform(0.002, 0.012))), bounds)
     site = Site(rng, terrain)
     aisle_y = np.asarray((np.arange(aisles) + 0.5) * pitch)
     speed = float(rng.uniform(2.0, 6.5))
@@ -85,9 +84,8 @@ def make_car_park(rng: np.random.Generator, kind: str, duration_s: float) -> Pla
             if rng.random() > share or shapely.intersects(green, shapely.Point(x + 1.3, y + side * 2.5)):
                 continue
             into = side * (np.pi / 2 - angled) + (np.pi if rng.random() < 0.25 else 0.0)
-            car = parked_car(site)
-            site.put(
-                car,
+            put_car(
+                site,
                 x + BAY_WIDE_M / 2 + lean / 2 + rng.normal(0, 0.1),
                 y + side * (BAY_LONG_M / 2 + rng.normal(0.1, 0.2)),
                 into + rng.normal(0, 0.02),
@@ -111,9 +109,8 @@ def make_industrial_yard(rng: np.random.Generator, kind: str, duration_s: float)
     """A yard between works and warehouses with containers, lorries and goods; the drive winds through it."""
     long, wide = float(rng.uniform(100, 170)), float(rng.uniform(50, 90))
     area = shapely.box(0, 0, long, wide)
-    terrain = Terrain.sampled(
-        undulation(rng, float(rng.uniform(0.002, 0.012))), np.array([-50.0, -50.0, long + 50, wide + 50]), 2.5
-    )
+    bounds = np.array([-50.0, -50.0, long + 50, wide + 50])
+    terrain = Terrain.sampled(undulation(rng, float(rng.uniform(0.002, 0.012))), bounds)
     site = Site(rng, terrain)
     speed = float(rng.uniform(1.5, 6.0))
     turns = np.arange(10.0, long - 5, rng.uniform(18, 35))
@@ -233,7 +230,7 @@ def _shop_and_border(site: Site, length: float, depth: float, area: shapely.Poly
         if shapely.contains(outside, shapely.Point(x, y).buffer(14)):
             kinds = {"apartments": 0.4, "brick terrace": 0.3, "house": 0.3}
             block = make_building(rng, site.palette, pick(rng, kinds), float(rng.uniform(12, 25)), far=True)
-            site.put(block, x, y, float(rng.choice([0.0, np.pi / 2, np.pi, -np.pi / 2])))
+            site.put(block, x, y, float(rng.choice([0.0, np.pi / 2, np.pi, -np.pi / 2])), far=True)
     scatter_plants(site, outside, 14, 14)
 
 
@@ -284,7 +281,7 @@ def _fill_yard(site: Site, area: shapely.Polygon, things: int) -> None:
                 piece = site.from_stock("barrier", 1, make_concrete_barrier, 3.0)
                 site.put(piece, x + 3.1 * k * np.cos(yaw), y + 3.1 * k * np.sin(yaw), yaw)
         elif what == "car":
-            site.put(parked_car(site), x, y, yaw)
+            put_car(site, x, y, yaw)
         elif what == "cones":
             for _ in range(5):
                 a, b = (x, y) + rng.normal(0, 2, 2)
