@@ -112,6 +112,7 @@ class FrameMatcher:
         spread = spread_of(seen_from)
         if matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
             likelihood, posterior = self._refine(matches, prior, posterior, FINE_STARTS.clip(spread))
+        posterior = posterior.with_covariance_scaled(self.engine.card.likelihood.covariance_scale)
         return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
 
     def look_around(self, frame: Frame, prior: PosePrior) -> PosePrior:

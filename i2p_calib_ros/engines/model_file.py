@@ -38,6 +38,9 @@ class LikelihoodConfig(BaseModel):
     floor: float = Field(
         0.02, gt=0, lt=1, description="share of points whose match field is taken to say nothing"
     )
+    covariance_scale: float = Field(
+        1.0, gt=0, description="of a single frame's covariance, so that its regions hold on frames not trained on"
+    )
 
 
 class WeightsFile(BaseModel):
