@@ -32,6 +32,7 @@ from i2p_calib_ros.posterior.ransac import ransac_poses
 _NEAR_SAMPLES = 192
 _FINE_SIGMAS = 3.0
 _SECOND_LOOKS = 6
+_AWAY_M = 1e4  # behind the camera
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
@@ -59,10 +60,12 @@ class _Look:
 
     @property
     def agreement(self) -> float:
-        """By how much, in nats, the points and the prior speak for the mean pose together."""
+        """By how much, in nats, points and prior speak for the mean pose, against none of the points being in view."""
         T = self.posterior.T_mean
-        of_points = self.likelihood.log_likelihood(torch.from_numpy(T)[None].float())
-        return float(of_points) + float(self.prior.log_density(T))
+        T_away = T.copy()
+        T_away[2, 3] = -_AWAY_M
+        here, away = self.likelihood.log_likelihood(torch.from_numpy(np.stack([T, T_away])).float())
+        return float(here - away) + float(self.prior.log_density(T))
 
 
 class FrameMatcher:
