@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -115,8 +115,8 @@ class FrameMatcher:
         spread = spread_of(seen_from)
         if matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
             likelihood, posterior = self._refine(matches, prior, posterior, FINE_STARTS.clip(spread))
-        posterior = posterior.with_covariance_scaled(self.engine.card.likelihood.covariance_scale)
-        return FrameEstimate(likelihood, posterior, time.perf_counter() - started)
+        scaled = self.engine.card.likelihood.covariance_scale * posterior.covariance
+        return FrameEstimate(likelihood, replace(posterior, covariance=scaled), time.perf_counter() - started)
 
     def look_around(self, frame: Frame, prior: PosePrior) -> PosePrior:
         """For a prior that leaves the heading open: where the camera is if the frame's points agree best from there.

@@ -28,7 +28,7 @@ def unknown_extrinsic() -> PosePrior:
     T_camera_lidar = np.array(
         [[0.0, -1.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
     )
-    return PosePrior(T_camera_lidar, np.array([GLOBAL_SPREAD.translation_m] * 3 + [GLOBAL_SPREAD.rotation_rad] * 3))
+    return PosePrior(T_camera_lidar, GLOBAL_SPREAD.sigma)
 
 
 def leaves_heading_open(prior: PosePrior) -> bool:

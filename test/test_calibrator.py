@@ -44,6 +44,19 @@ def test_a_tracked_frame_says_what_a_search_of_the_whole_prior_says(hall: Any, e
     np.testing.assert_allclose(np.diag(tracked.covariance), np.diag(searched.covariance), rtol=0.5)
 
 
+def test_the_card_scales_the_covariance_of_a_frame_and_nothing_else(hall: Any, engine: TorchEngine) -> None:
+    near = PosePrior.from_spread(hall.initial_extrinsic(), 0.5, 0.1)
+    likelihood = engine.card.likelihood.model_copy(update={"covariance_scale": 4.0})
+    wider: Any = SimpleNamespace(
+        card=engine.card.model_copy(update={"likelihood": likelihood}), match=engine.match
+    )
+    plain, scaled = (
+        FrameMatcher(e, hall.camera).estimate(hall.load(0), near, near, quick=True).posterior for e in (engine, wider)
+    )
+    np.testing.assert_array_equal(scaled.T_mean, plain.T_mean)
+    np.testing.assert_allclose(scaled.covariance, 4.0 * plain.covariance)
+
+
 def test_the_weights_find_the_heading_from_nothing(hall: Any, engine: TorchEngine) -> None:
     T_true = hall.initial_extrinsic()
     start = PosePrior(GlobalStart().draw(T_true, np.random.default_rng(1)).T_mean, unknown_extrinsic().sigma)

@@ -145,14 +145,15 @@ def test_corrupt_weights_are_refused_with_what_to_do(bag, tmp_path):
     [
         (["replay", "nowhere.mcap"], "nowhere.mcap"),
         (["replay", ".", "--spread", "4,0.1"], "--spread"),
+        (["replay", "BAG", "--initial", "unknown", "--perturb", "5deg,0.2m"], "--perturb"),
         (["evaluate", "--data", ".", "--protocol", "best"], "local"),
         (["evaluate", "--data", "."], "sequence.json"),
         (["evaluate", "--data", ".", "--model", "nothing"], "sequence.json"),
         (["export", "nothing", "--name", "x"], "i2p-calib train"),
     ],
 )
-def test_mistakes_are_explained(arguments, expected, tmp_path):
-    assert expected in refused(*arguments, cwd=tmp_path)
+def test_mistakes_are_explained(arguments, expected, bag, tmp_path):
+    assert expected in refused(*[bag if argument == "BAG" else argument for argument in arguments], cwd=tmp_path)
 
 
 def test_doctor_tells_versions_models_and_topics(bag, tmp_path):

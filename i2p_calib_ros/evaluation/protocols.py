@@ -51,8 +51,7 @@ class GlobalStart:
 
     def draw(self, T_true: NDArray[np.float64], rng: np.random.Generator) -> PosePrior:
         """A wrong extrinsic, with a spread that says next to nothing about any axis."""
-        sigma = [GLOBAL_SPREAD.translation_m] * 3 + [GLOBAL_SPREAD.rotation_rad] * 3
-        return PosePrior(random_global_error(rng) @ T_true, np.array(sigma))
+        return PosePrior(random_global_error(rng) @ T_true, GLOBAL_SPREAD.sigma)
 
     def __str__(self) -> str:
         return f"±{GLOBAL_YAW_DEG:g}° about y and ±{GLOBAL_TRANSLATION_M:g} m along x and z"

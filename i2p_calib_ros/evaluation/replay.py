@@ -90,7 +90,7 @@ def replay_source(
             )
             shown.offer(frame)
     rejected += source.rejected
-    if calibrator.searching and not rejected:
+    if calibrator.searching and between:
         raise NoUsableFrame(
             f"{source.name}: its frames do not agree on where the camera looks. Give an initial extrinsic with "
             "--initial, or a longer recording of varied scenes"

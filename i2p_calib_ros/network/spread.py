@@ -17,6 +17,11 @@ class PriorSpread:
     rotation_rad: float
     translation_m: float
 
+    @property
+    def sigma(self) -> NDArray[np.float64]:
+        """Of a `PosePrior` of this spread: (6,), x, y, z in metres, rx, ry, rz in radians."""
+        return np.repeat([self.translation_m, self.rotation_rad], 3)
+
 
 @dataclass(frozen=True)
 class StartRange:

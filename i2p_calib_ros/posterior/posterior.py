@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +45,6 @@ class PosePosterior:
             effective_sample_size=float(1.0 / np.sum(weights**2)),
             multimodal=is_multimodal(twists, weights),
         )
-
-    def with_covariance_scaled(self, scale: float) -> PosePosterior:
-        """The same samples with another covariance, as a calibration on other frames says."""
-        return replace(self, covariance=scale * self.covariance)
 
     @property
     def translation_m(self) -> NDArray[np.float64]:

@@ -6,14 +6,12 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.engines.match_fields import FrameMatches
 from i2p_calib_ros.network.architectures import build_network
 from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig, Vp2pConfig
 from i2p_calib_ros.network.network import NetworkOutputs
-from i2p_calib_ros.network.spread import PriorSpread
 from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.posterior.reprojection import GaussianMatches, ReprojectionLikelihood
@@ -85,7 +83,7 @@ def _vpp_terms(
         "depth": (settings.depth_weight, losses.depth(outputs, sample)),
     }
     if with_pose:
-        start = _prior(np.eye(4), sample.spread)
+        start = PosePrior(np.eye(4), sample.spread.sigma)
         likelihood = DenseLikelihood(matches.coarse, model.log_effective_points.exp())
         kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng)
         terms["pose"] = (settings.pose_weight, kl)
@@ -94,7 +92,7 @@ def _vpp_terms(
         fine = matches.fine(sample.T_near_prior, sample.near_spread)
         terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
         if with_pose:
-            near = _prior(sample.T_near_prior, sample.near_spread)
+            near = PosePrior(sample.T_near_prior, sample.near_spread.sigma)
             likelihood = DenseLikelihood(fine, model.log_fine_effective_points.exp())
             kl = losses.pose_kl(likelihood, sample.T_true_prior, near, _KL_POSES, rng)
             terms["fine_pose"] = (settings.pose_weight, kl)
@@ -120,12 +118,8 @@ def _vp2p_terms(
     if with_pose:
         drawn = GaussianMatches.drawn_from_field(matches.coarse, generator)
         likelihood = ReprojectionLikelihood(drawn, model.log_effective_points.exp())
-        start = _prior(np.eye(4), sample.spread)
+        start = PosePrior(np.eye(4), sample.spread.sigma)
         kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng, losses.GLOBAL_KL_SCALES)
         terms["pose"] = (settings.pose_weight, kl)
         terms["solved_pose"] = (settings.solved_pose_weight, losses.solved_pose(likelihood, sample.T_true_prior))
     return terms
-
-
-def _prior(T_mean: NDArray[np.float64], spread: PriorSpread) -> PosePrior:
-    return PosePrior(T_mean, np.array([spread.translation_m] * 3 + [spread.rotation_rad] * 3))

@@ -73,7 +73,7 @@ def test_prior_sigma_is_the_spread_of_projections_under_the_prior():
     rng = np.random.default_rng(3)
     spread = PriorSpread(0.01, 0.03)
     points = np.array([[0.0, 0.0, 10.0], [4.0, 1.5, 8.0], [-6.0, -2.0, 20.0]])
-    xi = rng.standard_normal((20_000, 6)) * ([spread.translation_m] * 3 + [spread.rotation_rad] * 3)
+    xi = rng.standard_normal((20_000, 6)) * spread.sigma
     uv = VIEW.project(se3.transform_points(se3.exp(xi), points))[0]
     np.testing.assert_allclose(prior_sigma_px(points, VIEW, spread), uv.std(axis=0), rtol=0.03)
 

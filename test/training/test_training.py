@@ -14,7 +14,7 @@ from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.match_field import make_match_field
 from i2p_calib_ros.posterior.prior import PosePrior
-from i2p_calib_ros.training import losses, trainer
+from i2p_calib_ros.training import losses, samples, trainer
 from i2p_calib_ros.training.export import export_model
 from i2p_calib_ros.training.objective import CalibrationModel, sample_loss
 from i2p_calib_ros.training.samples import make_sample
@@ -75,8 +75,7 @@ def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
     h, w = inputs.view.height // TINY.stride, inputs.view.width // TINY.stride
     rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     grid = torch.stack([columns, rows], dim=-1).float()
-    sigma = [sample.spread.translation_m] * 3 + [sample.spread.rotation_rad] * 3
-    prior = PosePrior(np.eye(4), np.array(sigma))
+    prior = PosePrior(np.eye(4), sample.spread.sigma)
 
     def kl(similarity):
         field = make_match_field(
@@ -101,17 +100,28 @@ def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
     assert kl(peaks(truth)) < uninformed < kl(peaks(2 * expected - truth))
 
 
+def test_a_lost_sample_looks_another_way_and_teaches_matching_alone(boxes, tmp_path, monkeypatch):
+    monkeypatch.setattr(samples, "_LOST_SHARE", 1.0)
+    sample = sample_of(boxes, 3)
+    assert sample.lost
+    assert np.linalg.norm(se3.log(sample.T_true_prior)[3:]) > np.deg2rad(10.0)
+    generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
+    model = CalibrationModel(TINY, 40.0)
+    loss, terms = sample_loss(model, sample, settings(boxes, tmp_path, hours=1), True, generator, rng)
+    assert terms.keys() == {"match"} and np.isfinite(float(loss.detach()))
+
+
 def test_losses_fall_on_samples_seen_again(boxes, tmp_path):
     torch.manual_seed(1)
     model = CalibrationModel(TINY, 40.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    samples = [sample_of(boxes, seed) for seed in (0, 1)]
+    seen = [sample_of(boxes, seed) for seed in (0, 1)]
     generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
     history = []
     for _ in range(40):
         optimizer.zero_grad()
         total = 0.0
-        for sample in samples:
+        for sample in seen:
             loss, terms = sample_loss(model, sample, settings(boxes, tmp_path, hours=1), True, generator, rng)
             loss.backward()
             total += terms["match"] + terms["reverse"] + terms["overlap"] + terms["depth"] + terms["fine"]
