@@ -42,6 +42,7 @@ setup(
         "rosbags>=0.10.4",
         "safetensors>=0.4",
         "scipy>=1.10",
+        "small_gicp>=1.0",
         "torch>=2.2",
         "typer>=0.9",
     ],

@@ -54,6 +54,14 @@ Likelihood = Annotated[
     Optional[Literal["dense", "reprojection"]],  # noqa: UP045
     typer.Option(help="how points vote for a pose; the model's own by default"),
 ]
+Sweep = Annotated[
+    Literal["timed", "instant", "clockwise", "counterclockwise"],
+    typer.Option(
+        help="when points were measured; they are moved to the image. timed: by their time field, if any; "
+        "instant: with the image, as where a driver compensates them; (counter)clockwise: without a field by azimuth, "
+        "of a LiDAR that turns ten times a second and triggers the camera when it looks ahead"
+    ),
+]
 JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the result to this file")]  # noqa: UP045
 Topic = Optional[str]  # noqa: UP045
 
@@ -89,6 +97,7 @@ def replay(
     truth: Annotated[
         Optional[str], typer.Option(help="judge against 'tf' of the recording, or a YAML / JSON file")  # noqa: UP045
     ] = None,
+    sweep: Sweep = "timed",
     frames: Annotated[Optional[int], typer.Option(help="stop after this many frames")] = None,  # noqa: UP045
     out_dir: Annotated[
         Path, typer.Option("--out", help="folder for extrinsic.yaml, report.html, result.json")
@@ -118,7 +127,9 @@ def replay(
     engine = _engine(model, likelihood, device)
     total = len(source) if frames is None else min(frames, len(source))
     with _progress("replay", total) as advance:
-        result = replay_source(source, engine, prior, T_truth=T_truth, max_frames=frames, on_frame=advance)
+        result = replay_source(
+            source, engine, prior, T_truth=T_truth, sweep=sweep, max_frames=frames, on_frame=advance
+        )
     _write_results(result, out_dir, json_file)
     _print_replay(result, out_dir)
 
@@ -232,6 +243,7 @@ def evaluate(
     passes: Annotated[
         int, typer.Option(min=1, help="looks at a frame, each from the last one's estimate")
     ] = 2,
+    sweep: Sweep = "timed",
     seed: int = 0,
     json_file: JsonFile = None,
     model: Model = "vpp_real",
@@ -257,6 +269,7 @@ def evaluate(
             trials=trials,
             start=start,
             passes=passes,
+            sweep=sweep,
             seed=seed,
             progress=lambda: advance(""),
         )
@@ -266,6 +279,7 @@ def evaluate(
         "likelihood": engine.card.likelihood.kind,
         "start": str(start),
         "bounds": asdict(start),
+        "sweep": sweep,
         "seed": seed,
         **summarize(results),
     }
@@ -453,7 +467,7 @@ def _print_replay(result: ReplayResult, out_dir: Path) -> None:
         )
     out.print(
         f"frames   {result.frames_used} keyframes, {result.frames_between} between them or kept aside, "
-        f"{result.frames_rejected} rejected",
+        f"{result.frames_rejected} rejected; {result.frames_compensated} compensated for motion",
         highlight=False,
     )
     for reason, count in result.rejected.items():

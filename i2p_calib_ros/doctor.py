@@ -19,7 +19,7 @@ from i2p_calib_ros.share import share_folders
 
 Rows = list[tuple[str, str]]
 
-_PACKAGES = ("torch", "numpy", "scipy", "opencv-python-headless", "rosbags", "safetensors")
+_PACKAGES = ("torch", "numpy", "scipy", "opencv-python-headless", "rosbags", "safetensors", "small_gicp")
 
 
 def describe_installation() -> list[tuple[str, Rows]]:

@@ -7,6 +7,7 @@ within the bounds, in the camera optical frame. `global`: single frames from no 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_registration, summarize_uncertainty
-from i2p_calib_ros.frames.frame import FrameRejected
+from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.motion_compensation import MotionCompensation, Sweep
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import PoseError
@@ -93,6 +95,7 @@ def run_protocol(
     trials: int,
     start: StartError | GlobalStart,
     passes: int = 2,
+    sweep: Sweep = "timed",
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Trials]:
@@ -108,9 +111,9 @@ def run_protocol(
         which = trial % len(sequences)
         prior = start.draw(results[which].T_true, rng)
         if protocol == "sequence":
-            _run_sequence(sequences[which], engine, prior, results[which])
+            _run_sequence(sequences[which], engine, prior, results[which], sweep)
         else:
-            _run_single_frame(sequences[which], matchers[which], prior, results[which], passes, rng)
+            _run_single_frame(sequences[which], matchers[which], prior, results[which], passes, sweep, rng)
         progress()
     return results
 
@@ -121,11 +124,12 @@ def _run_single_frame(
     prior: PosePrior,
     result: Trials,
     passes: int,
+    sweep: Sweep,
     rng: np.random.Generator,
 ) -> None:
     for index in rng.permutation(len(sequence)):
         try:
-            estimate = matcher.estimate(sequence.load(int(index)), prior, prior, passes)
+            estimate = matcher.estimate(_single_frame(sequence, int(index), sweep), prior, prior, passes)
         except FrameRejected:
             result.failed += 1
             continue
@@ -133,12 +137,24 @@ def _run_single_frame(
         return
 
 
-def _run_sequence(sequence: SequenceFolder, engine: TorchEngine, prior: PosePrior, result: Trials) -> None:
+def _single_frame(sequence: SequenceFolder, index: int, sweep: Sweep) -> Frame:
+    """One frame, compensated as if the drive had come to it."""
+    compensate = MotionCompensation(sweep)
+    if index > 0:
+        with suppress(FrameRejected):
+            compensate(sequence.load(index - 1))
+    return compensate(sequence.load(index))
+
+
+def _run_sequence(
+    sequence: SequenceFolder, engine: TorchEngine, prior: PosePrior, result: Trials, sweep: Sweep
+) -> None:
     calibrator = Calibrator(engine, sequence.camera, prior)
+    compensate = MotionCompensation(sweep)
     seconds = []
     for index in range(min(len(sequence), _SEQUENCE_FRAMES)):
         try:
-            step = calibrator.update(sequence.load(index))
+            step = calibrator.update(compensate(sequence.load(index)))
         except FrameRejected:
             result.failed += 1
             continue

@@ -15,6 +15,7 @@ from i2p_calib_ros.evaluation.extrinsic_file import read_extrinsic
 from i2p_calib_ros.evaluation.replay_result import FrameRecord, ModelProvenance, ReplayResult
 from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.motion_compensation import MotionCompensation, Sweep
 from i2p_calib_ros.frames.source import FrameSource
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.posterior.prior import PosePrior
@@ -56,6 +57,7 @@ def replay_source(
     prior: PosePrior,
     *,
     T_truth: NDArray[np.float64] | None = None,
+    sweep: Sweep = "timed",
     max_frames: int | None = None,
     on_frame: Callable[[str], None] = lambda text: None,
 ) -> ReplayResult:
@@ -64,11 +66,14 @@ def replay_source(
     records: list[FrameRecord] = []
     shown = EvenlySpread[Frame](_OVERLAY_FRAMES)
     rejected: Counter[str] = Counter()
-    between = 0
+    between = compensated = 0
+    compensate = MotionCompensation(sweep)
     frame: Frame | None = None
-    for index, frame in enumerate(source):
+    for index, measured in enumerate(source):
         if max_frames is not None and index >= max_frames:
             break
+        frame = compensate(measured)
+        compensated += frame is not measured
         try:
             step = calibrator.update(frame)
         except FrameRejected as rejection:
@@ -118,6 +123,7 @@ def replay_source(
         lidar_frame_id=frame.lidar_frame_id,
         model=ModelProvenance(engine.card.name, engine.card.weights.sha256, engine.description),
         frames_between=between,
+        frames_compensated=compensated,
         rejected=rejected,
         T_truth=T_truth,
         overlay_frames=shown.items,

@@ -62,6 +62,8 @@ class ReplayResult:
     model: ModelProvenance
     frames_between: int = 0
     """Usable frames that are no keyframes: they repeat one, or were kept aside for the alignment check."""
+    frames_compensated: int = 0
+    """Frames whose points were moved to the moment of the image, out of all read."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Reason -> number of frames skipped."""
     T_truth: FloatArray | None = None
@@ -139,6 +141,7 @@ class ReplayResult:
             "frames": {
                 "used": self.frames_used,
                 "between_keyframes": self.frames_between,
+                "motion_compensated": self.frames_compensated,
                 "rejected": self.frames_rejected,
                 "rejected_by_reason": dict(self.rejected),
             },

@@ -233,6 +233,9 @@ def _frames_section(result: ReplayResult) -> str:
         [f"skipped: {reason}", str(count), _percent(count, total)]
         for reason, count in sorted(result.rejected.items(), key=lambda item: -item[1])
     ]
+    if result.frames_compensated:
+        compensated = result.frames_compensated
+        rows.append(["of all: points moved to the image's moment", str(compensated), _percent(compensated, total)])
     latency = result.latency_percentiles_s()
     timing = (
         "" if latency is None else f" One took {1e3 * latency[0]:.0f} ms (p50), {1e3 * latency[1]:.0f} ms (p95)"

@@ -96,7 +96,7 @@ def write_bag(
     """Write the frames of a source as a rosbag2: a file OUT.mcap or OUT.db3, else OUT is a directory (mcap).
 
     Topics: /camera/image_raw (rgb8) or /camera/image_raw/compressed (the bytes of the source, or new JPEGs),
-    /camera/camera_info, /points (x, y, z[, intensity] float32), and /tf_static with LiDAR frame -> camera
+    /camera/camera_info, /points (x, y, z[, intensity][, time] float32), and /tf_static with LiDAR frame -> camera
     frame, the inverse of the extrinsic of the source (no tf when it has none). `on_frame` is called after each frame.
     Raises `CalibrationInputError` when OUT exists or the source has no usable frame, leaving nothing behind.
     """
@@ -202,9 +202,13 @@ def camera_info_message(frame: Frame) -> Any:
 
 
 def point_cloud2_message(frame: Frame, stamp_ns: int) -> Any:
-    """sensor_msgs/PointCloud2 with x, y, z and, if the frame has it, intensity: packed float32."""
-    columns = [frame.xyz] if frame.intensity is None else [frame.xyz, frame.intensity[:, None]]
-    points = np.ascontiguousarray(np.hstack(columns), "<f4")
+    """sensor_msgs/PointCloud2 with x, y, z and, if the frame has them, intensity and time: packed float32."""
+    columns = dict(zip("xyz", frame.xyz.T))
+    if frame.intensity is not None:
+        columns["intensity"] = frame.intensity
+    if frame.time_offset_s is not None:
+        columns["time"] = frame.time_offset_s + np.float32((frame.cloud_stamp_ns - stamp_ns) * 1e-9)
+    points = np.ascontiguousarray(np.stack(list(columns.values()), axis=1), "<f4")
     count, fields = points.shape
     return _message(
         POINTS_TYPE,
@@ -213,7 +217,7 @@ def point_cloud2_message(frame: Frame, stamp_ns: int) -> Any:
         width=count,
         fields=[
             _message("sensor_msgs/msg/PointField", name=name, offset=4 * column, datatype=7, count=1)
-            for column, name in enumerate(("x", "y", "z", "intensity")[:fields])
+            for column, name in enumerate(columns)
         ],
         is_bigendian=False,
         point_step=4 * fields,

@@ -42,7 +42,8 @@ class Frame:
 
     image (h, w, 3) uint8 RGB, as the camera made it (not rectified); xyz (n, 3) float32 metres in the LiDAR
     frame, all finite; intensity (n,) float32 in 0..1 or None; ring (n,) integer beam index or None;
-    time_offset_s (n,) float32 seconds from `cloud_stamp_ns` to the measurement of the point, or None;
+    time_offset_s (n,) float32 seconds from `cloud_stamp_ns` to the measurement of the point, or None where that is
+    not known or all points are as of the stamp;
     dropped_points: how many points of the message had no return (NaN, infinite or at the sensor origin).
     """
 

@@ -15,6 +15,7 @@ from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.evaluation.extrinsic_file import read_extrinsic
 from i2p_calib_ros.frames.frame import FrameRejected
+from i2p_calib_ros.frames.motion_compensation import MotionCompensation
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.ros.conversions import frame_of
 from i2p_calib_ros.ros.diagnostics import Fault, Health, Latency, Level, Status, calibration_status
@@ -51,6 +52,7 @@ class Calibration:
             translation_sigma_m=settings.initial_translation_sigma_m,
             check_period_s=settings.check_period_s,
         )
+        self._compensate = MotionCompensation(settings.sweep)
         self._reader = TransformReader(node)
         self._estimates = EstimatePublisher(node)
         self._views = ViewPublisher(node, lambda: self.settings, self._failed)
@@ -201,7 +203,8 @@ class Calibration:
         started_s = time.perf_counter()
         waited_s = time.monotonic() - pair.received_s
         try:
-            frame = frame_of(pair.image, pair.cloud, pair.camera, pair.camera_frame, pair.lidar_frame)
+            measured = frame_of(pair.image, pair.cloud, pair.camera, pair.camera_frame, pair.lidar_frame)
+            frame = self._compensate(measured)
             decoded_s = time.perf_counter()
             step = self._session.update(frame)
         except FrameRejected as rejection:
@@ -214,6 +217,8 @@ class Calibration:
             return
         self.health.clear("pair", "internal")
         self.health.count("frames used")
+        if frame is not measured:
+            self.health.count("frames compensated for motion")
         if step is not None:
             estimated_s = time.perf_counter()
             self._publish_tf()

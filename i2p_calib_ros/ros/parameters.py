@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from i2p_calib_ros.engines.model_file import DEFAULT_MODEL
 from i2p_calib_ros.errors import CalibrationInputError
+from i2p_calib_ros.frames.motion_compensation import Sweep
 from i2p_calib_ros.frames.pairing import DEFAULT_SLOP_S
 from i2p_calib_ros.ros.state import PublishMode
 
@@ -116,6 +117,13 @@ class Settings(BaseModel):
         ge=0.001,
         le=1.0,
         description="largest difference between the stamps of image and point cloud of a pair",
+        json_schema_extra=_AT_CONFIGURE,
+    )
+    sweep: Sweep = Field(
+        "timed",
+        description="when points were measured; they are moved to the image's moment. timed: by their time field, if "
+        "any; instant: with the image, as where the driver compensates them; clockwise, counterclockwise: without a "
+        "field by azimuth, of a LiDAR that turns ten times a second and triggers the camera when it looks ahead",
         json_schema_extra=_AT_CONFIGURE,
     )
     check_period_s: float = Field(

@@ -42,6 +42,7 @@ def made_up_result(*, frames: int = 6, truth: bool = True, verdict: State = "con
         lidar_frame_id="velodyne",
         model=ModelProvenance("small", "ab" * 32, "PyTorch, CPU"),
         frames_between=4,
+        frames_compensated=3,
         rejected={"no cloud within 50 ms": 2},
         T_truth=T_TRUTH if truth else None,
         overlay_frames=[_wall_frame()],

@@ -11,7 +11,7 @@ import pytest
 
 from i2p_calib_ros.evaluation import protocols
 from i2p_calib_ros.evaluation.protocols import GlobalStart, StartError, Trials, run_protocol, summarize
-from i2p_calib_ros.frames.frame import FrameRejected
+from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.posterior.prior import PosePrior
@@ -82,11 +82,11 @@ def test_a_global_start_says_nothing() -> None:
     assert np.rad2deg(priors[0].sigma[3:]).min() > 90 and priors[0].sigma[:3].min() > 5
 
 
-def run_with(estimate: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Trials:
-    """Two trials of single frames with a matcher whose `estimate` is given."""
+def run_with(estimate: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, trials: int = 2) -> Trials:
+    """Trials of single frames with a matcher whose `estimate` is given."""
     monkeypatch.setattr(protocols, "FrameMatcher", lambda *_: SimpleNamespace(estimate=estimate))
     engine: Any = None
-    (result,) = run_protocol("local", [SequenceFolder(folder)], engine, trials=2, start=StartError(2.0, 0.1))
+    (result,) = run_protocol("local", [SequenceFolder(folder)], engine, trials=trials, start=StartError(2.0, 0.1))
     return result
 
 
@@ -102,6 +102,31 @@ def test_a_frame_that_cannot_be_used_is_replaced_and_counted(boxes: Path, monkey
     result = run_with(estimate, boxes / "boxes", monkeypatch)
     assert result.failed == 1 and len(result.errors) == 2 and len(calls) == 3
     assert calls[0] is calls[1]
+
+
+def test_a_single_frame_is_compensated_as_after_the_one_before(boxes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drives: list[list[int]] = []
+
+    class Recorded(protocols.MotionCompensation):
+        def __call__(self, frame: Frame) -> Frame:
+            if self not in made:
+                made.append(self)
+                drives.append([])
+            drives[-1].append(frame.image_stamp_ns)
+            return super().__call__(frame)
+
+    made: list[Recorded] = []
+    used = []
+
+    def estimate(frame: Frame, prior: PosePrior, *_: Any) -> Any:
+        used.append(frame.image_stamp_ns)
+        return SimpleNamespace(posterior=SimpleNamespace(T_mean=prior.T_mean, covariance=np.eye(6)), seconds=0.1)
+
+    monkeypatch.setattr(protocols, "MotionCompensation", Recorded)
+    run_with(estimate, boxes / "boxes", monkeypatch, trials=8)
+    first, second = (SequenceFolder(boxes / "boxes").load(index).image_stamp_ns for index in (0, 1))
+    assert drives == [[first] if stamp == first else [first, second] for stamp in used]
+    assert {first, second} == set(used)
 
 
 def test_a_sequence_without_usable_frame_gives_no_trial(boxes: Path, monkeypatch: pytest.MonkeyPatch) -> None:

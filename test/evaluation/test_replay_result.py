@@ -34,6 +34,7 @@ def test_json_counts_frames_and_times(make_result: MakeResult) -> None:
     assert content["frames"] == {
         "used": 6,
         "between_keyframes": 4,
+        "motion_compensated": 3,
         "rejected": 2,
         "rejected_by_reason": {"no cloud within 50 ms": 2},
     }

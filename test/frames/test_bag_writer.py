@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -163,6 +164,17 @@ def test_the_layout_of_the_messages(tmp_path: Path):
     np.testing.assert_array_equal(points[:, 3], source.frames[0].intensity)
     stamp = cloud.header.stamp
     assert stamp.sec * 10**9 + stamp.nanosec == START_NS + 3_000_000
+
+
+def test_the_time_of_points_is_relative_to_the_stamp_that_is_written(tmp_path: Path):
+    source = MemorySource(cloud_delay_ns=40_000_000)  # too late to pair by stamp
+    times_s = [np.linspace(-0.05, 0.05, len(frame.xyz), dtype=np.float32) for frame in source.frames]
+    source.frames = [replace(frame, time_offset_s=t) for frame, t in zip(source.frames, times_s)]
+    written = write_bag(source, tmp_path / "out.mcap")
+    assert written.cloud_shift_ns == -40_000_000
+    for read, frame, offset_s in zip(open_source(tmp_path / "out.mcap"), source.frames, times_s, strict=True):
+        assert read.cloud_stamp_ns + 1e9 * read.time_offset_s == pytest.approx(frame.cloud_stamp_ns + 1e9 * offset_s)
+        np.testing.assert_array_equal(read.intensity, frame.intensity)
 
 
 def test_tf_static_has_the_lidar_as_parent_and_is_latched(tmp_path: Path):

@@ -154,8 +154,11 @@ class SyntheticDrive:
             camera_frame_id=CAMERA_FRAME_ID,
             lidar_frame_id=LIDAR_FRAME_ID,
             ring=cloud.ring,
-            time_offset_s=cloud.time_offset_s - np.float32(self.rig.sweep_before_stamp_s),
+            time_offset_s=None if self.rig.compensated else self._since_stamp_s(cloud),
         )
+
+    def _since_stamp_s(self, cloud: Cloud) -> NDArray[np.float32]:
+        return cloud.time_offset_s - np.float32(self.rig.sweep_before_stamp_s)
 
     def picture(self, time_s: float, rng: np.random.Generator) -> NDArray[np.uint8]:
         """The image (h, w, 3) taken `time_s` after the first."""

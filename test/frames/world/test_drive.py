@@ -15,6 +15,7 @@ from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.evaluation.replay import initial_prior, replay_source, resolve_extrinsic
 from i2p_calib_ros.frames.bag import BagSource
+from i2p_calib_ros.frames.motion_compensation import MotionCompensation
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.frames.source import FrameSource
 from i2p_calib_ros.frames.world.camera.camera_image import depth_image
@@ -86,7 +87,8 @@ def test_projected_depth_equals_ray_traced_depth_at_the_pixel(yard, seed):
 
 
 def test_a_drive_is_a_frame_source_with_plausible_stamps(yard):
-    drive = SyntheticDrive(3, 4, rate_hz=5.0, rig=replace(front_rig(), time_offset_s=0.004), place=yard)
+    rig = replace(front_rig(), time_offset_s=0.004, compensated=False)
+    drive = SyntheticDrive(3, 4, rate_hz=5.0, rig=rig, place=yard)
     assert isinstance(drive, FrameSource)
     frames = list(drive)
     assert len(frames) == len(drive) == 4
@@ -95,6 +97,18 @@ def test_a_drive_is_a_frame_source_with_plausible_stamps(yard):
     frame = frames[2]
     ahead = np.abs(frame.xyz[:, 1]) < 0.05 * frame.xyz[:, 0]
     assert np.abs(frame.time_offset_s[ahead]).max() < 0.002, "the beam passes the heading of the camera at the stamp"
+
+
+def test_a_raw_sweep_is_compensated_to_what_a_driver_that_knows_the_motion_gives(yard):
+    rigs = [replace(front_rig(), compensated=compensated) for compensated in (False, True)]
+    raw, truth = (list(SyntheticDrive(3, 3, rate_hz=10.0, rig=rig, place=still(yard))) for rig in rigs)
+    compensate = MotionCompensation()
+    for index, (frame, true) in enumerate(zip(raw, truth, strict=True)):
+        found = compensate(frame)
+        if index > 0:
+            distorted_m, left_m = (np.linalg.norm(xyz - true.xyz, axis=1) for xyz in (frame.xyz, found.xyz))
+            assert np.percentile(distorted_m, 95) > 0.05
+            assert np.percentile(left_m, 95) < 0.25 * np.percentile(distorted_m, 95)
 
 
 def test_a_sector_keeps_what_lies_around_the_heading_of_the_camera(yard):
@@ -241,7 +255,8 @@ def test_settings_that_cannot_be_met_are_refused(changes, complaint, tmp_path):
 
 def test_a_bag_of_a_decalibrated_drive_passes_through_replay(yard, tmp_path):
     bump = Decalibration.random(np.random.default_rng(1), 3.0, 0.1, from_s=0.1, until_s=0.1)
-    drive = SyntheticDrive(2, 3, rig=front_rig(), place=yard, decalibration=bump)
+    rig = replace(front_rig(), compensated=False)
+    drive = SyntheticDrive(2, 3, rig=rig, place=yard, decalibration=bump)
     path = tmp_path / "drive.mcap"
     assert write_drive_bag(drive, path) == 3
 
@@ -256,6 +271,7 @@ def test_a_bag_of_a_decalibrated_drive_passes_through_replay(yard, tmp_path):
     prior = initial_prior(source.initial_extrinsic(), (4.0, 0.15), None, 0)
     result = replay_source(source, TorchEngine(load_model("vpp_real")), prior, T_truth=T_truth)
     assert result.frames_used + result.frames_between == 3 and not result.rejected
+    assert result.frames_compensated == 2, "all but the first"
     error = result.error(result.T_initial)
     assert error is not None and error.rotation_deg == pytest.approx(3, abs=1e-4)
     assert np.isfinite(result.T_final).all() and np.linalg.eigvalsh(result.covariance_final).min() > 0
