@@ -17,7 +17,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the package sets it where it is i
 import numpy as np
 import torch
 
-from i2p_calib_ros.calibrator import FrameMatcher, spread_of
+from i2p_calib_ros.calibrator import FrameMatcher
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.frames.sequence import SequenceFolder
@@ -39,14 +39,14 @@ def main() -> None:
     sequence = SequenceFolder(arguments.sequence)
     matcher = FrameMatcher(engine, sequence.camera)
     T_start = se3.perturb(sequence.initial_extrinsic(), [1.0, -1.0, 1.0], [0.05, 0.05, -0.05])
-    prior = PosePrior.from_spread(T_start, 3.0, 0.12)
+    prior = PosePrior.from_spread(T_start, 1.0, 0.06)
     fusion = TemporalFusion(prior)
     seconds: dict[str, list[float]] = defaultdict(list)
     warm_up = FusionSettings().window  # a full window costs the most
     for index in range(-warm_up, arguments.frames):
         frame = sequence.load(index % len(sequence))
         started = time.perf_counter()
-        matcher.match(frame, T_start, spread_of(prior))
+        matcher.match(frame, prior, close=True)
         if engine.device.type == "cuda":
             torch.cuda.synchronize()
         matched = time.perf_counter()

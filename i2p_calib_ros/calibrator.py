@@ -22,7 +22,7 @@ from i2p_calib_ros.geometry.view import ViewRenderer
 from i2p_calib_ros.heading_search import HeadingVotes, found_at, headings, leaves_heading_open
 from i2p_calib_ros.network.architectures import prepare_inputs
 from i2p_calib_ros.network.inputs import TooFewPoints
-from i2p_calib_ros.network.spread import COARSE_STARTS, FINE_STARTS, PriorSpread
+from i2p_calib_ros.network.spread import CLOSE_STARTS, COARSE_STARTS, FINE_STARTS, PriorSpread
 from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
@@ -30,7 +30,7 @@ from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 from i2p_calib_ros.posterior.ransac import ransac_poses
 
 _NEAR_SAMPLES = 192
-_FINE_SIGMAS = 3.0
+_LATER_SIGMAS = 3.0
 _SECOND_LOOKS = 6
 _AWAY_M = 1e4  # behind the camera
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
@@ -74,20 +74,21 @@ class FrameMatcher:
     def __init__(self, engine: TorchEngine, camera: Camera, seed: int = 0) -> None:
         self.engine = engine
         self.config = engine.card.network
-        self.view = self.config.view_of(camera)
-        self.render = ViewRenderer(camera, self.view)
+        wide, close = self.config.view_of(camera), self.config.view_of(camera, close=True)
+        self._wide, self._close = ViewRenderer(camera, wide), ViewRenderer(camera, close)
         self._rng = np.random.default_rng(seed)
 
-    def match(self, frame: Frame, T_camera_lidar: NDArray[np.float64], spread: PriorSpread) -> FrameMatches:
-        """The matches of the frame's points, seen from `T_camera_lidar`. FrameRejected: too few in view."""
-        xyz_prior = se3.transform_points(T_camera_lidar, frame.xyz)
+    def match(self, frame: Frame, seen_from: PosePrior, close: bool) -> FrameMatches:
+        """The matches of the frame's points, looked at closely or not. FrameRejected: too few in view."""
+        render, starts = (self._close, CLOSE_STARTS) if close else (self._wide, COARSE_STARTS)
+        xyz_prior = se3.transform_points(seen_from.T_mean, frame.xyz)
         try:
             inputs = prepare_inputs(
-                self.render(frame.image),
+                render(frame.image),
                 xyz_prior,
                 frame.intensity,
-                self.view,
-                spread,
+                render.view,
+                starts.clip(spread_of(seen_from)),
                 self.config,
                 self._rng,
             )
@@ -100,7 +101,8 @@ class FrameMatcher:
     ) -> FrameEstimate:
         """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found.
 
-        A network with a fine stage then looks again, closer, around the last pass's result.
+        From a pose that is nearly right, so in all passes but perhaps the first, the network sees more pixels. A fine
+        stage then matches once more around the last pass's result.
 
         `quick` searches for poses around `seen_from` only, which is to be near already. A prior that leaves the heading
         open is replaced by what `look_around` finds.
@@ -108,13 +110,19 @@ class FrameMatcher:
         started = time.perf_counter()
         if self.config.knows_prior and leaves_heading_open(seen_from):
             prior = seen_from = self.look_around(frame, prior)
+        around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
+        close = CLOSE_STARTS.reaches(spread_of(seen_from))
         for _ in range(passes):
-            look = self._look(frame, prior, seen_from, quick)
+            look = self._look(frame, prior, seen_from, close, around)
             matches, likelihood, posterior = look.matches, look.likelihood, look.posterior
-            seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
+            seen_from, close = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance))), True
+            found = around = PoseNeighbourhood(posterior.T_mean, posterior.covariance, _LATER_SIGMAS, prior)
         spread = spread_of(seen_from)
         if matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
-            likelihood, posterior = self._refine(matches, prior, posterior, FINE_STARTS.clip(spread))
+            likelihood = make_likelihood(
+                matches.fine(posterior.T_mean, FINE_STARTS.clip(spread)), self.engine.card.likelihood
+            )
+            posterior = self._sample_near(likelihood, prior, found)
         scaled = self.engine.card.likelihood.covariance_scale * posterior.covariance
         return FrameEstimate(likelihood, replace(posterior, covariance=scaled), time.perf_counter() - started)
 
@@ -132,17 +140,22 @@ class FrameMatcher:
         looks = []
         for start in starts:
             with suppress(FrameRejected):
-                looks.append(self._look(frame, start, start, quick=True))
+                around = PoseNeighbourhood(start.T_mean, start.covariance, 1.0, start)
+                looks.append(self._look(frame, start, start, False, around))
         if not looks:
             raise FrameRejected("too few points in view", "no heading of the camera shows enough points of the cloud")
         return sorted(looks, key=lambda look: look.agreement, reverse=True)
 
-    def _look(self, frame: Frame, prior: PosePrior, seen_from: PosePrior, quick: bool = False) -> _Look:
-        """The coarse matches of a frame seen from somewhere, and the posterior that they lead to."""
-        matches = self.match(frame, seen_from.T_mean, COARSE_STARTS.clip(spread_of(seen_from)))
+    def _look(
+        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, close: bool, around: PoseNeighbourhood | None
+    ) -> _Look:
+        """The coarse matches of a frame seen from somewhere, and the posterior that they lead to.
+
+        It is searched for `around` an estimate, or all over the prior.
+        """
+        matches = self.match(frame, seen_from, close)
         likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
-        if quick:
-            around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior)
+        if around is not None:
             posterior = self._sample_near(likelihood, prior, around)
         else:
             starts = seen_from.T_mean[None]
@@ -150,15 +163,6 @@ class FrameMatcher:
                 starts = np.concatenate([starts, ransac_poses(matches.coarse)])
             posterior = sample_posterior(likelihood.log_likelihood, prior, start_poses=starts)
         return _Look(matches, likelihood, prior, posterior)
-
-    def _refine(
-        self, matches: FrameMatches, prior: PosePrior, found: PosePosterior, spread: PriorSpread
-    ) -> tuple[PoseLikelihood, PosePosterior]:
-        """The fine stage's likelihood around what the coarse one found, and its posterior."""
-        field = matches.fine(found.T_mean, spread)
-        likelihood = make_likelihood(field, self.engine.card.likelihood)
-        around = PoseNeighbourhood(found.T_mean, found.covariance, _FINE_SIGMAS, prior)
-        return likelihood, self._sample_near(likelihood, prior, around)
 
     def _sample_near(self, likelihood: PoseLikelihood, prior: PosePrior, around: PoseNeighbourhood) -> PosePosterior:
         return sample_posterior_near(likelihood.log_likelihood, prior, around, samples_per_round=_NEAR_SAMPLES)

@@ -26,15 +26,17 @@ class ViewConfig(BaseModel):
     """Whether the network looks from the pose of a prior; without one it is to find matches from anywhere."""
 
     view_pixels: int = Field(82_000, description="pixels of the virtual pinhole view, about")
+    close_view_ratio: float = Field(1.0, ge=1.0, description="how many times as many a look from nearby has")
     view_max_fov_deg: float = Field(100.0, description="widest field of view that the view covers")
     query_points: int = Field(1024, description="points that get a match distribution")
     descriptor: int = 64
     stride: int = Field(4, description="view pixels of one feature cell")
 
-    def view_of(self, camera: Camera) -> PinholeView:
-        """The view in which the network sees the images of a camera."""
+    def view_of(self, camera: Camera, close: bool = False) -> PinholeView:
+        """The view in which the network sees the images of a camera; `close`: from a pose that is nearly right."""
+        pixels = round(self.view_pixels * (self.close_view_ratio if close else 1.0))
         return PinholeView.for_camera(
-            camera, pixels=self.view_pixels, multiple_of=VIEW_MULTIPLE, max_fov_deg=self.view_max_fov_deg
+            camera, pixels=pixels, multiple_of=VIEW_MULTIPLE, max_fov_deg=self.view_max_fov_deg
         )
 
 
@@ -42,6 +44,7 @@ class NetworkConfig(ViewConfig):
     """Hyper-parameters of `VoxelPointPixelNet` and of the inputs it was trained on."""
 
     knows_prior: ClassVar[bool] = True
+    close_view_ratio: float = Field(4.0, ge=1.0)
     voxel_kind: Literal["perspective", "metric"] = "perspective"
     voxel_size_px: float = Field(4.0, description="perspective voxels: edge in view pixels (u and v)")
     voxel_size_log_depth: float = Field(0.08, description="perspective voxels: edge in log depth")

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
 from i2p_calib_ros.geometry.visibility import visible_points
 from i2p_calib_ros.network.architectures import prepare_inputs
-from i2p_calib_ros.network.config import FINE_STRIDE, VIEW_MULTIPLE, AnyNetworkConfig, ViewConfig
+from i2p_calib_ros.network.config import FINE_STRIDE, VIEW_MULTIPLE, AnyNetworkConfig
 from i2p_calib_ros.network.inputs import NetworkInputs
 from i2p_calib_ros.network.spread import (
+    CLOSE_STARTS,
     COARSE_STARTS,
     FINE_STARTS,
     GLOBAL_SPREAD,
@@ -32,7 +32,8 @@ from i2p_calib_ros.network.spread import (
     spread_of_bounds,
 )
 
-_LOST_SHARE = 0.06
+_LOST_SHARE = 0.06  # of the samples that are not close
+_CLOSE_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def make_sample(
     frame: Frame, T_camera_lidar: NDArray[np.float64], config: AnyNetworkConfig, rng: np.random.Generator
 ) -> TrainingSample:
     """One augmented sample of `frame`, whose true extrinsic is `T_camera_lidar`."""
-    view, R_view_camera = random_view(frame.camera, config, rng)
+    close = config.close_view_ratio > 1 and rng.random() < _CLOSE_SHARE
+    view, R_view_camera = random_view(config.view_of(frame.camera, close), rng)
     renderer = ViewRenderer(frame.camera, view, R_view_camera)
     image = renderer(frame.image)
     T_view_camera = np.eye(4)
@@ -88,9 +90,9 @@ def make_sample(
     xyz_true = xyz_true[kept]
     intensity = None if frame.intensity is None else _jitter_intensity(frame.intensity[kept], rng)
 
-    lost = config.knows_prior and rng.random() < _LOST_SHARE
+    lost = config.knows_prior and not close and rng.random() < _LOST_SHARE
     if config.knows_prior:
-        T_prior_true, spread = random_start_error(rng)
+        T_prior_true, spread = random_start_error(CLOSE_STARTS if close else COARSE_STARTS, rng)
     else:
         T_prior_true, spread = random_global_error(rng), GLOBAL_SPREAD
     if lost:
@@ -127,14 +129,11 @@ def make_sample(
     )
 
 
-def random_view(
-    camera: Camera, config: ViewConfig, rng: np.random.Generator
-) -> tuple[PinholeView, NDArray[np.float64]]:
-    """A virtual camera inside the real one's field of view, and its rotation R_view_camera (3, 3)."""
-    canonical = config.view_of(camera)
+def random_view(canonical: PinholeView, rng: np.random.Generator) -> tuple[PinholeView, NDArray[np.float64]]:
+    """A virtual camera inside the canonical view of the real one, and its rotation R_view_camera (3, 3)."""
     if rng.random() < 0.25:
         return canonical, np.eye(3)
-    pixels = config.view_pixels * rng.uniform(0.65, 1.05)
+    pixels = canonical.width * canonical.height * rng.uniform(0.65, 1.05)
     aspect = np.exp(rng.uniform(np.log(1.25), np.log(3.4)))
     width, height = (
         VIEW_MULTIPLE * max(4, round(side / VIEW_MULTIPLE))
@@ -161,11 +160,11 @@ def random_view(
     return view, se3.exp(np.deg2rad(np.array([0.0, 0.0, 0.0, 0.0, 0.0, roll])))[:3, :3] @ R
 
 
-def random_start_error(rng: np.random.Generator) -> tuple[NDArray[np.float64], PriorSpread]:
-    """T_prior_true (4, 4), uniform about every axis within bounds drawn from COARSE_STARTS."""
+def random_start_error(starts: StartRange, rng: np.random.Generator) -> tuple[NDArray[np.float64], PriorSpread]:
+    """T_prior_true (4, 4), uniform about every axis within bounds drawn from `starts`."""
     if rng.random() < 0.3:
-        return _random_error(1.0, 1.0, COARSE_STARTS, rng)
-    return _random_error(rng.random(), rng.random(), COARSE_STARTS, rng)
+        return _random_error(1.0, 1.0, starts, rng)
+    return _random_error(rng.random(), rng.random(), starts, rng)
 
 
 def random_heading(rng: np.random.Generator) -> NDArray[np.float64]:

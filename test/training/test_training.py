@@ -102,6 +102,7 @@ def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
 
 def test_a_lost_sample_looks_another_way_and_teaches_matching_alone(boxes, tmp_path, monkeypatch):
     monkeypatch.setattr(samples, "_LOST_SHARE", 1.0)
+    monkeypatch.setattr(samples, "_CLOSE_SHARE", 0.0)
     sample = sample_of(boxes, 3)
     assert sample.lost
     assert np.linalg.norm(se3.log(sample.T_true_prior)[3:]) > np.deg2rad(10.0)
