@@ -46,7 +46,7 @@ def main() -> None:
     for index in range(-warm_up, arguments.frames):
         frame = sequence.load(index % len(sequence))
         started = time.perf_counter()
-        matcher.match(frame, prior, close=True)
+        matcher.match(frame, prior)
         if engine.device.type == "cuda":
             torch.cuda.synchronize()
         matched = time.perf_counter()

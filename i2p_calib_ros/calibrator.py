@@ -31,6 +31,7 @@ from i2p_calib_ros.posterior.ransac import ransac_poses
 
 _NEAR_SAMPLES = 192
 _LATER_SIGMAS = 3.0
+_LEAST_EFFECTIVE_SAMPLES = 20.0  # a covariance of fewer, 21 numbers, is chance
 _SECOND_LOOKS = 6
 _AWAY_M = 1e4  # behind the camera
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
@@ -78,9 +79,13 @@ class FrameMatcher:
         self._wide, self._close = ViewRenderer(camera, wide), ViewRenderer(camera, close)
         self._rng = np.random.default_rng(seed)
 
-    def match(self, frame: Frame, seen_from: PosePrior, close: bool) -> FrameMatches:
-        """The matches of the frame's points, looked at closely or not. FrameRejected: too few in view."""
-        render, starts = (self._close, CLOSE_STARTS) if close else (self._wide, COARSE_STARTS)
+    def match(self, frame: Frame, seen_from: PosePrior) -> FrameMatches:
+        """The matches of the frame's points. FrameRejected: too few in view.
+
+        From a pose that is nearly right the network takes a closer look: it sees more pixels.
+        """
+        spread = spread_of(seen_from)
+        render = self._close if CLOSE_STARTS.reaches(spread) else self._wide
         xyz_prior = se3.transform_points(seen_from.T_mean, frame.xyz)
         try:
             inputs = prepare_inputs(
@@ -88,7 +93,7 @@ class FrameMatcher:
                 xyz_prior,
                 frame.intensity,
                 render.view,
-                starts.clip(spread_of(seen_from)),
+                COARSE_STARTS.clip(spread),
                 self.config,
                 self._rng,
             )
@@ -101,8 +106,7 @@ class FrameMatcher:
     ) -> FrameEstimate:
         """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found.
 
-        From a pose that is nearly right, so in all passes but perhaps the first, the network sees more pixels. A fine
-        stage then matches once more around the last pass's result.
+        A fine stage then matches once more around the last pass's result.
 
         `quick` searches for poses around `seen_from` only, which is to be near already. A prior that leaves the heading
         open is replaced by what `look_around` finds.
@@ -111,18 +115,21 @@ class FrameMatcher:
         if self.config.knows_prior and leaves_heading_open(seen_from):
             prior = seen_from = self.look_around(frame, prior)
         around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
-        close = CLOSE_STARTS.reaches(spread_of(seen_from))
         for _ in range(passes):
-            look = self._look(frame, prior, seen_from, close, around)
-            matches, likelihood, posterior = look.matches, look.likelihood, look.posterior
-            seen_from, close = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance))), True
-            found = around = PoseNeighbourhood(posterior.T_mean, posterior.covariance, _LATER_SIGMAS, prior)
-        spread = spread_of(seen_from)
-        if matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
-            likelihood = make_likelihood(
-                matches.fine(posterior.T_mean, FINE_STARTS.clip(spread)), self.engine.card.likelihood
-            )
-            posterior = self._sample_near(likelihood, prior, found)
+            look = self._look(frame, prior, seen_from, around)
+            if look.posterior.effective_sample_size < _LEAST_EFFECTIVE_SAMPLES:
+                look = replace(look, posterior=self._search(look.matches, look.likelihood, prior, seen_from))
+            likelihood, posterior = look.likelihood, look.posterior
+            seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
+            spread = spread_of(seen_from)
+            found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, _LATER_SIGMAS, prior)
+            around = found if CLOSE_STARTS.reaches(spread) else None
+        if look.matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
+            field = look.matches.fine(posterior.T_mean, FINE_STARTS.clip(spread))
+            fine = make_likelihood(field, self.engine.card.likelihood)
+            refined = self._sample_near(fine, prior, found)
+            if refined.effective_sample_size >= _LEAST_EFFECTIVE_SAMPLES:
+                likelihood, posterior = fine, refined
         scaled = self.engine.card.likelihood.covariance_scale * posterior.covariance
         return FrameEstimate(likelihood, replace(posterior, covariance=scaled), time.perf_counter() - started)
 
@@ -141,28 +148,34 @@ class FrameMatcher:
         for start in starts:
             with suppress(FrameRejected):
                 around = PoseNeighbourhood(start.T_mean, start.covariance, 1.0, start)
-                looks.append(self._look(frame, start, start, False, around))
+                looks.append(self._look(frame, start, start, around))
         if not looks:
             raise FrameRejected("too few points in view", "no heading of the camera shows enough points of the cloud")
         return sorted(looks, key=lambda look: look.agreement, reverse=True)
 
     def _look(
-        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, close: bool, around: PoseNeighbourhood | None
+        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, around: PoseNeighbourhood | None
     ) -> _Look:
         """The coarse matches of a frame seen from somewhere, and the posterior that they lead to.
 
         It is searched for `around` an estimate, or all over the prior.
         """
-        matches = self.match(frame, seen_from, close)
+        matches = self.match(frame, seen_from)
         likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
         if around is not None:
             posterior = self._sample_near(likelihood, prior, around)
         else:
-            starts = seen_from.T_mean[None]
-            if not self.config.knows_prior:
-                starts = np.concatenate([starts, ransac_poses(matches.coarse)])
-            posterior = sample_posterior(likelihood.log_likelihood, prior, start_poses=starts)
+            posterior = self._search(matches, likelihood, prior, seen_from)
         return _Look(matches, likelihood, prior, posterior)
+
+    def _search(
+        self, matches: FrameMatches, likelihood: PoseLikelihood, prior: PosePrior, seen_from: PosePrior
+    ) -> PosePosterior:
+        """The posterior, searched for all over the prior."""
+        starts = seen_from.T_mean[None]
+        if not self.config.knows_prior:
+            starts = np.concatenate([starts, ransac_poses(matches.coarse)])
+        return sample_posterior(likelihood.log_likelihood, prior, start_poses=starts)
 
     def _sample_near(self, likelihood: PoseLikelihood, prior: PosePrior, around: PoseNeighbourhood) -> PosePosterior:
         return sample_posterior_near(likelihood.log_likelihood, prior, around, samples_per_round=_NEAR_SAMPLES)

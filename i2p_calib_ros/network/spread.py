@@ -55,7 +55,7 @@ def spread_of_bounds(rotation_deg: float, translation_m: float) -> PriorSpread:
 
 
 COARSE_STARTS = StartRange(rotation_deg=(0.5, 10.0), translation_m=(0.02, 0.5))
-CLOSE_STARTS = StartRange(rotation_deg=(0.5, 3.0), translation_m=(0.02, 0.3))
+CLOSE_STARTS = StartRange(rotation_deg=(0.5, 3.0), translation_m=(0.02, 0.5))
 """Of a look from nearby, at a view of more pixels."""
 FINE_STARTS = StartRange(rotation_deg=(0.15, 1.5), translation_m=(0.015, 0.15))
 """Of the fine stage, which starts where the coarse one ends."""
