@@ -33,7 +33,7 @@ def engine() -> TorchEngine:
 def test_a_tracked_frame_says_what_a_search_of_the_whole_prior_says(hall: Any, engine: TorchEngine) -> None:
     T_true = hall.initial_extrinsic()
     prior = PosePrior.from_spread(se3.perturb(T_true, [5, -4, 3], [0.2, -0.1, 0.1]), 5.8, 0.29)
-    near = PosePrior.from_spread(se3.perturb(T_true, [0.3, 0.2, -0.3], [0.04, 0.03, -0.04]), 0.5, 0.1)
+    near = PosePrior.from_spread(se3.perturb(T_true, [0.2, 0.1, -0.2], [0.02, 0.02, -0.02]), 0.25, 0.05)
     searched, tracked = (
         FrameMatcher(engine, hall.camera).estimate(hall.load(0), prior, near, quick=quick).posterior
         for quick in (False, True)
