@@ -117,7 +117,7 @@ class FrameMatcher:
         around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
         for _ in range(passes):
             look = self._look(frame, prior, seen_from, around)
-            if look.posterior.effective_sample_size < _LEAST_EFFECTIVE_SAMPLES:
+            if around is not None and look.posterior.effective_sample_size < _LEAST_EFFECTIVE_SAMPLES:
                 look = replace(look, posterior=self._search(look.matches, look.likelihood, prior, seen_from))
             likelihood, posterior = look.likelihood, look.posterior
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))

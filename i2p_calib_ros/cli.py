@@ -57,7 +57,7 @@ Likelihood = Annotated[
 Sweep = Annotated[
     Literal["timed", "instant", "clockwise", "counterclockwise"],
     typer.Option(
-        help="when points were measured; they are moved to the image. timed: by their time field, if any; "
+        help="when points were measured, to move them to the image's moment. timed: by their time field, if any; "
         "instant: with the image, as where a driver compensates them; (counter)clockwise: without a field by azimuth, "
         "of a LiDAR that turns ten times a second and triggers the camera when it looks ahead"
     ),
