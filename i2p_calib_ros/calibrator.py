@@ -32,6 +32,7 @@ from i2p_calib_ros.posterior.ransac import ransac_poses
 _NEAR_SAMPLES = 192
 _LATER_SIGMAS = 3.0
 _LEAST_EFFECTIVE_SAMPLES = 20.0  # a covariance of fewer, 21 numbers, is chance
+_SEARCHES_AROUND_FOUND = 3
 _SECOND_LOOKS = 6
 _AWAY_M = 1e4  # behind the camera
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
@@ -117,8 +118,6 @@ class FrameMatcher:
         around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
         for _ in range(passes):
             look = self._look(frame, prior, seen_from, around)
-            if around is not None and look.posterior.effective_sample_size < _LEAST_EFFECTIVE_SAMPLES:
-                look = replace(look, posterior=self._search(look.matches, look.likelihood, prior, seen_from))
             likelihood, posterior = look.likelihood, look.posterior
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
             spread = spread_of(seen_from)
@@ -128,7 +127,7 @@ class FrameMatcher:
             field = look.matches.fine(posterior.T_mean, FINE_STARTS.clip(spread))
             fine = make_likelihood(field, self.engine.card.likelihood)
             refined = self._sample_near(fine, prior, found)
-            if refined.effective_sample_size >= _LEAST_EFFECTIVE_SAMPLES:
+            if not _too_few_samples(refined):
                 likelihood, posterior = fine, refined
         scaled = self.engine.card.likelihood.covariance_scale * posterior.covariance
         return FrameEstimate(likelihood, replace(posterior, covariance=scaled), time.perf_counter() - started)
@@ -158,24 +157,23 @@ class FrameMatcher:
     ) -> _Look:
         """The coarse matches of a frame seen from somewhere, and the posterior that they lead to.
 
-        It is searched for `around` an estimate, or all over the prior.
+        It is searched for `around` an estimate if there is one, then all over the prior, then around what was found,
+        until there are enough effective samples.
         """
         matches = self.match(frame, seen_from)
         likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
-        if around is not None:
-            posterior = self._sample_near(likelihood, prior, around)
-        else:
-            posterior = self._search(matches, likelihood, prior, seen_from)
+        posterior = None if around is None else self._sample_near(likelihood, prior, around)
+        if posterior is None or _too_few_samples(posterior):
+            starts = seen_from.T_mean[None]
+            if not self.config.knows_prior:
+                starts = np.concatenate([starts, ransac_poses(matches.coarse)])
+            posterior = sample_posterior(likelihood.log_likelihood, prior, start_poses=starts)
+        for _ in range(_SEARCHES_AROUND_FOUND):
+            if not _too_few_samples(posterior):
+                break
+            found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, _LATER_SIGMAS, prior)
+            posterior = self._sample_near(likelihood, prior, found)
         return _Look(matches, likelihood, prior, posterior)
-
-    def _search(
-        self, matches: FrameMatches, likelihood: PoseLikelihood, prior: PosePrior, seen_from: PosePrior
-    ) -> PosePosterior:
-        """The posterior, searched for all over the prior."""
-        starts = seen_from.T_mean[None]
-        if not self.config.knows_prior:
-            starts = np.concatenate([starts, ransac_poses(matches.coarse)])
-        return sample_posterior(likelihood.log_likelihood, prior, start_poses=starts)
 
     def _sample_near(self, likelihood: PoseLikelihood, prior: PosePrior, around: PoseNeighbourhood) -> PosePosterior:
         return sample_posterior_near(likelihood.log_likelihood, prior, around, samples_per_round=_NEAR_SAMPLES)
@@ -268,6 +266,10 @@ class Calibrator:
         """Where the next frame is looked at from: the fused pose, with a spread that leaves room for an error."""
         sigma = np.sqrt(np.diag(fused.covariance))
         return PosePrior(fused.T_mean, np.minimum(_VANTAGE_INFLATION * sigma, self.prior.sigma))
+
+
+def _too_few_samples(posterior: PosePosterior) -> bool:
+    return posterior.effective_sample_size < _LEAST_EFFECTIVE_SAMPLES
 
 
 def spread_of(prior: PosePrior) -> PriorSpread:

@@ -18,7 +18,8 @@ class DenseLikelihood:
     """log L(T) = temper * sum_i log( (1 - floor) r_i(pi(T x_i)) + floor ), r_i the evidence ratio of point i.
 
     `temper` counts correlated points as fewer independent ones (effective points / points); `floor` is the share of
-    points whose field is taken to say nothing: no point can vote against a pose by more than log(floor).
+    points whose field is taken to say nothing: no point can vote against a pose by more than log(floor). Where a pose
+    puts point i out of view r_i is at most 1.
     """
 
     def __init__(self, field: MatchField, effective_points: float | Tensor, floor: float = VOTE_FLOOR) -> None:
@@ -70,7 +71,9 @@ class DenseLikelihood:
         sampled = F.grid_sample(
             field.scores[:, None], grid.view(n, 1, m, 2), mode="bilinear", padding_mode="border", align_corners=True
         ).view(n, m)
-        score = torch.where(inside, sampled, field.outside_score[:, None]) - field.log_evidence[:, None]
+        # No point speaks for a pose that does not show it: one that shows none would win where the network errs.
+        outside = (field.outside_score - field.log_evidence).clamp(max=0.0)
+        score = torch.where(inside, sampled - field.log_evidence[:, None], outside[:, None])
         # A ratio above e^8 is certainty already; the clamp keeps a single overconfident point from ruling.
         return torch.log((1.0 - self.floor) * score.clamp(max=8.0).exp() + self.floor)
 

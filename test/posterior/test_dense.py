@@ -94,6 +94,14 @@ def test_no_point_votes_by_more_than_the_floor_and_poses_behind_count_as_outside
     torch.testing.assert_close(votes, torch.full_like(votes, float(np.log(0.02))))
 
 
+def test_a_pose_that_shows_no_point_has_no_point_on_its_side():
+    points, uv = scene(50)
+    field = field_of(torch.zeros(50, 40, 64), uv, points, outside=6.0)
+    behind = np.diag([1.0, -1.0, -1.0, 1.0]) @ T_TRUE
+    votes = DenseLikelihood(field, 1.0).point_log_likelihoods(torch.from_numpy(behind)[None].float())
+    torch.testing.assert_close(votes, torch.zeros_like(votes))
+
+
 def test_posterior_finds_the_pose_with_an_honest_covariance():
     points, uv = scene(300, seed=4)
     rng = np.random.default_rng(7)
@@ -135,4 +143,4 @@ def test_windows_cut_from_a_whole_field_vote_alike_and_say_outside_beyond_themse
     far = torch.from_numpy(se3.perturb(T_TRUE, [0.0, 25.0, 0.0], np.zeros(3)))[None].float()
     votes = DenseLikelihood(windows, 1.0).point_log_likelihoods(far)[:, 0]
     ratio = (windows.outside_score - windows.log_evidence).exp()
-    torch.testing.assert_close(votes, torch.log(0.98 * ratio + 0.02))
+    torch.testing.assert_close(votes, torch.log(0.98 * ratio.clamp(max=1.0) + 0.02))
