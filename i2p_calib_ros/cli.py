@@ -55,11 +55,12 @@ Likelihood = Annotated[
     typer.Option(help="how points vote for a pose; the model's own by default"),
 ]
 Sweep = Annotated[
-    Literal["timed", "instant", "clockwise", "counterclockwise"],
+    Literal["timed", "stamped", "instant", "clockwise", "counterclockwise"],
     typer.Option(
         help="when points were measured, to move them to the image's moment. timed: by their time field, if any; "
-        "instant: with the image, as where a driver compensates them; (counter)clockwise: without a field by azimuth, "
-        "of a LiDAR that turns ten times a second and triggers the camera when it looks ahead"
+        "stamped: at the cloud's stamp, as where a driver compensates them; instant: with the image, whatever stamps "
+        "say; (counter)clockwise: without a field by azimuth, of a LiDAR that turns ten times a second and triggers "
+        "the camera when it looks ahead"
     ),
 ]
 JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the result to this file")]  # noqa: UP045

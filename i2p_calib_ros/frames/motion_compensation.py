@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.geometry import se3
 
-Sweep = Literal["timed", "instant", "clockwise", "counterclockwise"]
+Sweep = Literal["timed", "stamped", "instant", "clockwise", "counterclockwise"]
 """When the points of a cloud were measured.
 
-timed: as the cloud says, or with the image if it says nothing. instant: with the image, whatever the cloud says, as
-where a driver has compensated them already. clockwise, counterclockwise (seen from above): as the cloud says, or by
-their azimuth, as ten turns a second trigger the camera when they pass straight ahead (x).
+timed: as the cloud says, or with the image if it says nothing. stamped: at the cloud's stamp, as where a driver has
+compensated them already. instant: with the image, whatever cloud and stamps say. clockwise, counterclockwise (seen from
+above): as the cloud says, or by their azimuth, as ten turns a second trigger the camera when they pass straight ahead
+(x).
 """
 
 _TURN_S = 0.1
@@ -65,8 +66,11 @@ class MotionCompensation:
         """Seconds (n,) from the image to the measurement of each point."""
         if self.sweep == "instant":
             return None
-        if frame.time_offset_s is not None:
-            return frame.time_offset_s + (frame.cloud_stamp_ns - frame.image_stamp_ns) * 1e-9
+        since_stamp_s = frame.time_offset_s
+        if self.sweep == "stamped":
+            since_stamp_s = np.zeros(len(frame.xyz), dtype=np.float32)
+        if since_stamp_s is not None:
+            return since_stamp_s + (frame.cloud_stamp_ns - frame.image_stamp_ns) * 1e-9
         if self.sweep == "timed":
             return None
         turns = np.arctan2(frame.xyz[:, 1], frame.xyz[:, 0]) / (2 * np.pi)

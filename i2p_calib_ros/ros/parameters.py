@@ -122,8 +122,9 @@ class Settings(BaseModel):
     sweep: Sweep = Field(
         "timed",
         description="when points were measured; they are moved to the image's moment. timed: by their time field, if "
-        "any; instant: with the image, as where the driver compensates them; clockwise, counterclockwise: without a "
-        "field by azimuth, of a LiDAR that turns ten times a second and triggers the camera when it looks ahead",
+        "any; stamped: at the cloud's stamp, as where the driver compensates them; instant: with the image, whatever "
+        "stamps say; clockwise, counterclockwise: without a field by azimuth, of a LiDAR that turns ten times a second "
+        "and triggers the camera when it looks ahead",
         json_schema_extra=_AT_CONFIGURE,
     )
     check_period_s: float = Field(

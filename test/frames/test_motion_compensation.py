@@ -81,7 +81,17 @@ def test_without_times_the_azimuth_tells_them_if_one_says_how_the_lidar_turns():
     assert np.percentile(errors_m(found[2], truth), 95) > 10 * np.percentile(errors_m(found[0], truth), 95)
 
 
-def test_times_are_not_used_where_the_driver_has_compensated():
+def test_what_the_driver_has_compensated_is_moved_from_its_stamp_to_the_image():
+    compensate = MotionCompensation("stamped")
+    (_, first_xyz), (_, second_xyz) = drive(2, image_delay_s=0.0)
+    (first, _), (second, truth) = drive(2, image_delay_s=0.04)
+    compensate(replace(first, xyz=first_xyz.astype(np.float32)))
+    compensated = replace(second, xyz=second_xyz.astype(np.float32))
+    assert np.median(errors_m(compensated, truth)) > 0.4
+    assert np.percentile(errors_m(compensate(compensated), truth), 95) < 0.05
+
+
+def test_neither_times_nor_stamps_are_used_if_one_says_so():
     compensate = MotionCompensation("instant")
     for frame, _ in drive(2):
         assert compensate(frame) is frame
