@@ -12,6 +12,8 @@ from torch import Tensor
 from i2p_calib_ros.geometry.view import PinholeView
 
 _NO_MASS = -1e4
+_NEGLIGIBLE = -60.0  # of a log mass against the greatest; exponentials that underflow take ten times as long
+_POINTS_IN_CACHE = 16
 _CELL_SIGMA = 0.5  # a projection is not known better than about half a cell
 
 
@@ -126,17 +128,28 @@ def _log_interval_mass(mean: Tensor, sigma: Tensor, cells: int) -> Tensor:
 
 
 class _LogSumExpUnderPrior(torch.autograd.Function):
-    """logsumexp over the cells of (similarity + log_u + log_v), in one buffer: the volume is the largest tensor."""
+    """logsumexp over the cells of (similarity + log_u + log_v), without a second volume: it is the largest tensor.
+
+    A processor takes few points at a time, whose cells stay in its cache.
+    """
 
     @staticmethod
     def forward(ctx: Any, similarity: Tensor, log_u: Tensor, log_v: Tensor) -> Tensor:
-        mass = similarity + log_u[:, None, :]
-        mass += log_v[:, :, None]
-        top = mass.amax(dim=(1, 2))
-        mass -= top[:, None, None]
-        total = mass.exp_().sum(dim=(1, 2))
-        ctx.save_for_backward(mass, total)
-        return top + total.log()
+        count = len(similarity) if similarity.is_cuda else _POINTS_IN_CACHE
+        kept = torch.empty_like(similarity) if ctx.needs_input_grad[0] else None
+        tops, totals = similarity.new_empty(len(similarity)), similarity.new_empty(len(similarity))
+        for start in range(0, len(similarity), count):
+            points = slice(start, start + count)
+            mass = torch.add(
+                similarity[points], log_u[points, None, :], out=None if kept is None else kept[points]
+            )
+            mass += log_v[points, :, None]
+            top = mass.amax(dim=(1, 2))
+            mass -= top[:, None, None]
+            tops[points], totals[points] = top, mass.clamp_(min=_NEGLIGIBLE).exp_().sum(dim=(1, 2))
+        if kept is not None:
+            ctx.save_for_backward(kept, totals)
+        return tops + totals.log()
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
