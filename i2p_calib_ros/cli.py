@@ -491,12 +491,18 @@ def _print_evaluation(summary: dict[str, Any]) -> None:
     if len(rows) > 1:
         rows.append(("overall", summary["overall"]))
     for name, row in rows:
-        degrees = " ".join(f"{v:+.2f}" for v in row["mean_signed"]["rotation_deg"].values())
-        metres = " ".join(f"{100 * v:+.1f}" for v in row["mean_signed"]["translation_m"].values())
+        mean, deviation = (
+            " ".join(f"{v:{sign}.2f}" for v in row[name]["rotation_deg"].values())
+            + " °   "
+            + " ".join(f"{100 * v:{sign}.1f}" for v in row[name]["translation_m"].values())
+            + " cm"
+            for name, sign in (("mean_signed", "+"), ("std_signed", ""))
+        )
         out.print(
             f"\n[bold]{_plain(name)}[/], {row['trials']} trials\n"
             f"  median error      {row['median_rotation_deg']:.2f}°  {100 * row['median_translation_m']:.1f} cm\n"
-            f"  mean, axes x y z  {degrees} °   {metres} cm\n"
+            f"  mean, axes x y z  {mean}\n"
+            f"  deviation from it {deviation}\n"
             f"  within            2° & 5 cm {100 * row['within_2deg_5cm']:.0f} %   "
             f"1° & 2.5 cm {100 * row['within_1deg_2.5cm']:.0f} %   "
             f"worse than start {100 * row['worse_than_start']:.0f} %\n"

@@ -23,8 +23,8 @@ _POSE_DOF = 6
 class ErrorSummary:
     """Pose errors of many trials in one row; degrees and metres, shares in 0..1.
 
-    Signed means are vectors (3,) x, y, z in axes of the camera optical frame: what stays there is a bias that
-    averaging frames does not remove.
+    Signed means and standard deviations are vectors (3,) x, y, z in axes of the camera optical frame. A mean is a bias,
+    the network's or the reference's, that averaging frames does not remove; a deviation says how well trials agree.
     """
 
     rotation_median_deg: float
@@ -33,6 +33,8 @@ class ErrorSummary:
     within_1deg_2_5cm: float
     mean_signed_rotation_deg: FloatArray
     mean_signed_translation_m: FloatArray
+    std_signed_rotation_deg: FloatArray
+    std_signed_translation_m: FloatArray
     start_rotation_median_deg: float
     start_translation_median_m: float
 
@@ -45,6 +47,8 @@ def summarize_errors(errors: Sequence[PoseError], start: Sequence[PoseError]) ->
     if not errors:
         raise CalibrationInputError("No trial to summarize. Check that the source holds usable frames.")
     rotation = np.array([error.rotation_deg for error in errors])
+    signed_rotation_deg = np.array([error.signed_rotation_deg for error in errors])
+    signed_translation_m = np.array([error.signed_translation_m for error in errors])
     translation = np.array([error.translation_m for error in errors])
 
     def share_within(degrees: float, metres: float) -> float:
@@ -55,8 +59,10 @@ def summarize_errors(errors: Sequence[PoseError], start: Sequence[PoseError]) ->
         translation_median_m=float(np.median(translation)),
         within_2deg_5cm=share_within(2.0, 0.05),
         within_1deg_2_5cm=share_within(1.0, 0.025),
-        mean_signed_rotation_deg=np.mean([error.signed_rotation_deg for error in errors], axis=0),
-        mean_signed_translation_m=np.mean([error.signed_translation_m for error in errors], axis=0),
+        mean_signed_rotation_deg=signed_rotation_deg.mean(axis=0),
+        mean_signed_translation_m=signed_translation_m.mean(axis=0),
+        std_signed_rotation_deg=signed_rotation_deg.std(axis=0),
+        std_signed_translation_m=signed_translation_m.std(axis=0),
         start_rotation_median_deg=float(np.median([error.rotation_deg for error in start])),
         start_translation_median_m=float(np.median([error.translation_m for error in start])),
     )

@@ -21,7 +21,7 @@ from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.motion_compensation import MotionCompensation, Sweep
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.geometry.se3 import PoseError
+from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
 from i2p_calib_ros.network.spread import GLOBAL_SPREAD, GLOBAL_TRANSLATION_M, GLOBAL_YAW_DEG, random_global_error
 from i2p_calib_ros.posterior.prior import PosePrior
 
@@ -187,10 +187,8 @@ def _summary(results: Sequence[Trials]) -> dict[str, Any]:
         "failed": sum(r.failed for r in results),
         "median_rotation_deg": summary.rotation_median_deg,
         "median_translation_m": summary.translation_median_m,
-        "mean_signed": {
-            "rotation_deg": dict(zip("xyz", summary.mean_signed_rotation_deg.tolist(), strict=True)),
-            "translation_m": dict(zip("xyz", summary.mean_signed_translation_m.tolist(), strict=True)),
-        },
+        "mean_signed": _axes(summary.mean_signed_rotation_deg, summary.mean_signed_translation_m),
+        "std_signed": _axes(summary.std_signed_rotation_deg, summary.std_signed_translation_m),
         "within_2deg_5cm": summary.within_2deg_5cm,
         "within_1deg_2.5cm": summary.within_1deg_2_5cm,
         "registration": asdict(summarize_registration(T_mean, T_true)),
@@ -201,4 +199,11 @@ def _summary(results: Sequence[Trials]) -> dict[str, Any]:
         "nees_median": uncertainty.nees_median,
         "coverage": {f"{100 * p:g}": share for p, share in uncertainty.coverage.items()},
         "seconds_a_frame": {"p50": float(np.median(seconds)), "p95": float(np.percentile(seconds, 95))},
+    }
+
+
+def _axes(rotation_deg: FloatArray, translation_m: FloatArray) -> dict[str, dict[str, float]]:
+    return {
+        "rotation_deg": dict(zip("xyz", rotation_deg.tolist(), strict=True)),
+        "translation_m": dict(zip("xyz", translation_m.tolist(), strict=True)),
     }

@@ -31,6 +31,8 @@ def test_summary_of_known_errors() -> None:
     assert summary.start_translation_median_m == pytest.approx(0.5)
     np.testing.assert_allclose(summary.mean_signed_rotation_deg, [4.3 / 4, 0, 0], atol=1e-9)
     np.testing.assert_allclose(summary.mean_signed_translation_m, [0, 0, 0.025], atol=1e-9)
+    np.testing.assert_allclose(summary.std_signed_rotation_deg, [np.std([0.5, 1.5, 3.0, -0.7]), 0, 0], atol=1e-9)
+    np.testing.assert_allclose(summary.std_signed_translation_m, [0, 0, np.std([0.01, 0.04, 0.02, 0.03])], atol=1e-9)
 
 
 def test_no_trials_is_an_error_that_says_so() -> None:

@@ -45,6 +45,8 @@ def test_the_summary_counts_what_can_be_counted_by_hand() -> None:
     assert first["median_translation_m"] == pytest.approx(0.02)
     assert first["mean_signed"]["rotation_deg"] == pytest.approx({"x": -0.5, "y": 0, "z": 0}, abs=1e-9)
     assert first["mean_signed"]["translation_m"] == pytest.approx({"x": 0, "y": 0, "z": 0.02}, abs=1e-9)
+    assert first["std_signed"]["rotation_deg"] == pytest.approx({"x": 1.0, "y": 0, "z": 0}, abs=1e-9)
+    assert first["std_signed"]["translation_m"] == pytest.approx({"x": 0, "y": 0, "z": 0.01}, abs=1e-9)
     assert first["within_2deg_5cm"] == 1.0 and first["within_1deg_2.5cm"] == 0.5
 
     overall = summary["overall"]
