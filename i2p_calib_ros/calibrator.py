@@ -38,7 +38,7 @@ _AWAY_M = 1e4  # behind the camera
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
-_HOLD_OUT_EVERY = 4
+_HOLD_OUT_EVERY = 2  # keyframes of a drive are too alike for the lost ones to matter (FusionSettings.correlation)
 _HELD_OUT_FRAMES = 10
 
 
