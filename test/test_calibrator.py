@@ -46,7 +46,8 @@ def test_a_tracked_frame_says_what_a_search_of_the_whole_prior_says(hall: Any, e
 
 def test_the_card_scales_the_covariance_of_a_frame_and_nothing_else(hall: Any, engine: TorchEngine) -> None:
     near = PosePrior.from_spread(hall.initial_extrinsic(), 0.5, 0.1)
-    likelihood = engine.card.likelihood.model_copy(update={"covariance_scale": 4.0})
+    scale = engine.card.likelihood.covariance_scale
+    likelihood = engine.card.likelihood.model_copy(update={"covariance_scale": 4.0 * scale})
     wider: Any = SimpleNamespace(
         card=engine.card.model_copy(update={"likelihood": likelihood}), match=engine.match
     )
