@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from i2p_calib_ros import calibrator
 from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
@@ -16,6 +17,7 @@ from i2p_calib_ros.evaluation.replay import NoUsableFrame, replay_source
 from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.heading_search import found_at, unknown_extrinsic
+from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
 
@@ -56,6 +58,22 @@ def test_the_card_scales_the_covariance_of_a_frame_and_nothing_else(hall: Any, e
     )
     np.testing.assert_array_equal(scaled.T_mean, plain.T_mean)
     np.testing.assert_allclose(scaled.covariance, 4.0 * plain.covariance)
+
+
+def test_a_search_that_ends_with_too_few_samples_goes_on_around_them(
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = PosePrior.from_spread(hall.initial_extrinsic(), 0.5, 0.1)
+
+    def one_that_counts(*_: Any, **__: Any) -> PosePosterior:
+        return PosePosterior.from_samples(near.sample(np.random.default_rng(0), 3), np.array([1.0, 1e-9, 1e-9]))
+
+    monkeypatch.setattr(calibrator, "sample_posterior", one_that_counts)
+    found = FrameMatcher(engine, hall.camera).estimate(hall.load(0), near, near).posterior
+    monkeypatch.undo()
+    searched = FrameMatcher(engine, hall.camera).estimate(hall.load(0), near, near).posterior
+    assert found.effective_sample_size > 20
+    assert found.mahalanobis(searched.T_mean) < 0.7
 
 
 def test_a_pose_that_is_nearly_right_is_looked_at_closely(hall: Any, engine: TorchEngine) -> None:

@@ -128,14 +128,14 @@ def _log_interval_mass(mean: Tensor, sigma: Tensor, cells: int) -> Tensor:
 
 
 class _LogSumExpUnderPrior(torch.autograd.Function):
-    """logsumexp over the cells of (similarity + log_u + log_v), without a second volume: it is the largest tensor.
+    """logsumexp over the cells of (similarity + log_u + log_v); a second volume is kept for the gradient alone.
 
-    A processor takes few points at a time, whose cells stay in its cache.
+    The volume is the largest tensor: a processor takes few points at a time, whose cells stay in its cache.
     """
 
     @staticmethod
     def forward(ctx: Any, similarity: Tensor, log_u: Tensor, log_v: Tensor) -> Tensor:
-        count = len(similarity) if similarity.is_cuda else _POINTS_IN_CACHE
+        count = max(1, len(similarity)) if similarity.is_cuda else _POINTS_IN_CACHE
         kept = torch.empty_like(similarity) if ctx.needs_input_grad[0] else None
         tops, totals = similarity.new_empty(len(similarity)), similarity.new_empty(len(similarity))
         for start in range(0, len(similarity), count):
