@@ -140,9 +140,7 @@ class _LogSumExpUnderPrior(torch.autograd.Function):
         tops, totals = similarity.new_empty(len(similarity)), similarity.new_empty(len(similarity))
         for start in range(0, len(similarity), count):
             points = slice(start, start + count)
-            mass = torch.add(
-                similarity[points], log_u[points, None, :], out=None if kept is None else kept[points]
-            )
+            mass = torch.add(similarity[points], log_u[points, None, :], out=None if kept is None else kept[points])
             mass += log_v[points, :, None]
             top = mass.amax(dim=(1, 2))
             mass -= top[:, None, None]
