@@ -14,6 +14,7 @@ from i2p_calib_ros.engines.match_fields import FrameMatches
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
+from i2p_calib_ros.frames.motion_compensation import delayed
 from i2p_calib_ros.fusion.acceptance import Verdict, judge
 from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
@@ -224,8 +225,8 @@ class Calibrator:
         if self.fused is None or self.fused.keyframes_used < _WARM_UP_KEYFRAMES:
             estimate = self.matcher.estimate(frame, self.prior, seen_from=self.prior, passes=2)
         else:
-            estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused), quick=True)
-        self.fused = self.fusion.update(stamp_s, estimate.likelihood, estimate.posterior)
+            estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused, frame), quick=True)
+        self.fused = self.fusion.update(stamp_s, estimate.likelihood, estimate.posterior, frame.lidar_twist)
         if self.fused.jumped:  # the frames kept aside show the mount as it was
             self._held_out = EvenlySpread[Frame](_HELD_OUT_FRAMES)
         return CalibrationStep(estimate.posterior, self.fused, time.perf_counter() - started)
@@ -242,7 +243,7 @@ class Calibrator:
                 "Extrinsics far apart explain these frames: record more varied scenes, or state a smaller spread"
             )
         return judge(
-            self._held_out.items,
+            [delayed(frame, self.fused.image_delay.mean_s) for frame in self._held_out.items],
             self.fused.T_mean,
             self.prior.T_mean if T_trusted is None else T_trusted,
             covariance=self.fused.covariance,
@@ -262,10 +263,11 @@ class Calibrator:
         if winner is not None:
             self.prior, self.fusion, self._votes = winner, TemporalFusion(winner), None
 
-    def _vantage(self, fused: FusedEstimate) -> PosePrior:
+    def _vantage(self, fused: FusedEstimate, frame: Frame) -> PosePrior:
         """Where the next frame is looked at from: the fused pose, with a spread that leaves room for an error."""
         sigma = np.sqrt(np.diag(fused.covariance))
-        return PosePrior(fused.T_mean, np.minimum(_VANTAGE_INFLATION * sigma, self.prior.sigma))
+        T_seen = fused.T_mean @ fused.image_delay.T_image_stamp(frame.lidar_twist)
+        return PosePrior(T_seen, np.minimum(_VANTAGE_INFLATION * sigma, self.prior.sigma))
 
 
 def _too_few_samples(posterior: PosePosterior) -> bool:

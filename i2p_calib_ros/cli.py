@@ -430,7 +430,7 @@ def _write_results(result: ReplayResult, out_dir: Path, json_file: Path | None) 
 
 def _print_replay(result: ReplayResult, out_dir: Path) -> None:
     from i2p_calib_ros.evaluation.extrinsic_file import static_transform_command
-    from i2p_calib_ros.evaluation.report import verdict_sentence
+    from i2p_calib_ros.evaluation.report import delay_sentence, verdict_sentence
     from i2p_calib_ros.geometry import se3
 
     table = Table(title="Extrinsic", title_justify="left")
@@ -471,6 +471,7 @@ def _print_replay(result: ReplayResult, out_dir: Path) -> None:
         f"{result.frames_rejected} rejected; {result.frames_compensated} compensated for motion",
         highlight=False,
     )
+    out.print(f"stamps   {delay_sentence(result)}", highlight=False)
     for reason, count in result.rejected.items():
         out.print(f"         {count} x {_plain(reason)}", highlight=False)
     out.print(

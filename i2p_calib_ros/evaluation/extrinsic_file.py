@@ -48,6 +48,9 @@ class Provenance:
     frames_used: int | None = None
     date: str | None = None
     """ISO 8601 with time zone."""
+    image_delay_s: float | None = None
+    """The images were taken so much later than their stamps, by the clock of the clouds."""
+    image_delay_sigma_s: float | None = None
     T_camera_lidar_initial: FloatArray | None = None
     """(4, 4), the extrinsic that the calibration started from."""
 

@@ -15,7 +15,7 @@ from i2p_calib_ros.evaluation.extrinsic_file import read_extrinsic
 from i2p_calib_ros.evaluation.replay_result import FrameRecord, ModelProvenance, ReplayResult
 from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
-from i2p_calib_ros.frames.motion_compensation import MotionCompensation, Sweep
+from i2p_calib_ros.frames.motion_compensation import MotionCompensation, Sweep, delayed
 from i2p_calib_ros.frames.source import FrameSource
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.posterior.prior import PosePrior
@@ -73,7 +73,7 @@ def replay_source(
         if max_frames is not None and index >= max_frames:
             break
         frame = compensate(measured)
-        compensated += frame is not measured
+        compensated += frame.xyz is not measured.xyz
         try:
             step = calibrator.update(frame)
         except FrameRejected as rejection:
@@ -109,7 +109,9 @@ def replay_source(
             f"{source.name}: no usable frame ({reasons}). Check the topics and --slop, and that image and cloud "
             "overlap: `i2p-calib doctor RECORDING` lists what it holds"
         )
+    assert calibrator.fused is not None
     verdict = calibrator.verdict()
+    image_delay = calibrator.fused.image_delay
     final = records[-1]
     return ReplayResult(
         source_name=source.name,
@@ -117,6 +119,7 @@ def replay_source(
         T_initial=prior.T_mean,
         T_final=final.T_fused,
         covariance_final=final.covariance_fused,
+        image_delay=image_delay,
         verdict=verdict.state,
         reason=verdict.reason,
         camera_frame_id=frame.camera_frame_id,
@@ -126,7 +129,7 @@ def replay_source(
         frames_compensated=compensated,
         rejected=rejected,
         T_truth=T_truth,
-        overlay_frames=shown.items,
+        overlay_frames=[delayed(frame, image_delay.mean_s) for frame in shown.items],
     )
 
 

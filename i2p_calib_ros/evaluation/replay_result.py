@@ -13,6 +13,7 @@ from i2p_calib_ros import __version__
 from i2p_calib_ros.evaluation.extrinsic_file import Extrinsic, Provenance
 from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.fusion.acceptance import State
+from i2p_calib_ros.fusion.image_delay import ImageDelay
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
 
@@ -53,6 +54,8 @@ class ReplayResult:
     T_final: FloatArray
     covariance_final: FloatArray
     """(6, 6) of the left perturbation of T_final, order x, y, z, rx, ry, rz (m, rad)."""
+    image_delay: ImageDelay
+    """Of the images against their stamps, by the clock of the clouds."""
     verdict: State
     """Whether to use T_final; see `fusion.acceptance.Verdict`."""
     reason: str
@@ -118,6 +121,8 @@ class ReplayResult:
             source_name=self.source_name,
             frames_used=self.frames_used,
             date=self.date,
+            image_delay_s=self.image_delay.mean_s,
+            image_delay_sigma_s=self.image_delay.sigma_s,
             T_camera_lidar_initial=self.T_initial,
         )
         return Extrinsic(self.T_final, self.camera_frame_id, self.lidar_frame_id, self.covariance_final, provenance)
@@ -134,6 +139,8 @@ class ReplayResult:
                 "covariance": self.covariance_final.tolist(),
                 "sigma_rotation_deg": self.sigma_rotation_deg.tolist(),
                 "sigma_translation_m": self.sigma_translation_m.tolist(),
+                "image_delay_s": self.image_delay.mean_s,
+                "image_delay_sigma_s": self.image_delay.sigma_s,
                 "correction_rotation_deg": self.correction.signed_rotation_deg.tolist(),
                 "correction_translation_m": self.correction.signed_translation_m.tolist(),
             },

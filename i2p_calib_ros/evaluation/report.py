@@ -183,8 +183,18 @@ def _result_table(result: ReplayResult) -> str:
         "Corrections, deviations and errors are displacements in the camera optical frame.",
         _table(head, rows, total) + f'<p class="note second">Pose of {escape(result.camera_frame_id)} in '
         f"{escape(result.lidar_frame_id)}, as TF and URDF state it:</p>"
-        + _table(["", "Initial", "Calibrated"], pose_rows),
+        + _table(["", "Initial", "Calibrated"], pose_rows)
+        + f'<p class="note second">{escape(delay_sentence(result))}</p>',
     )
+
+
+def delay_sentence(result: ReplayResult) -> str:
+    """When the images were taken, and what to do about it, for the report and the command line."""
+    delay = result.image_delay
+    sentence = f"Images were taken {delay} after their stamps, by the clock of the clouds"
+    if not delay.certain:
+        return f"{sentence}: nothing to mend"
+    return f"{sentence}: add {1e3 * delay.mean_s:.0f} ms to them, as the extrinsic is that of images with right stamps"
 
 
 def _by_axis(error: PoseError) -> list[str]:

@@ -44,6 +44,7 @@ class Frame:
     frame, all finite; intensity (n,) float32 in 0..1 or None; ring (n,) integer beam index or None;
     time_offset_s (n,) float32 seconds from `cloud_stamp_ns` to the measurement of the point, or None where that is
     not known or all points are as of the stamp;
+    lidar_twist (6,) velocity of the LiDAR in its own frame, m/s and rad/s, or None where it is not known;
     dropped_points: how many points of the message had no return (NaN, infinite or at the sensor origin).
     """
 
@@ -57,6 +58,7 @@ class Frame:
     lidar_frame_id: str
     ring: NDArray[np.integer] | None = None
     time_offset_s: NDArray[np.float32] | None = None
+    lidar_twist: NDArray[np.float64] | None = None
     dropped_points: int = 0
     encoded_image: EncodedImage | None = None
 

@@ -43,10 +43,10 @@ class _Observed:
 
 
 class MotionCompensation:
-    """Feed it the frames of one drive in turn; it returns each with its points at the time of the image.
+    """Feed it the frames of one drive in turn; it returns each with its motion and its points at the time of the image.
 
-    Unchanged: frames whose points have no times, and those whose motion is not known, as no cloud came half a second
-    or less before or the registration fails.
+    The points stay as they are in frames that do not say when they were measured. Frames whose motion is not known are
+    unchanged, as no cloud came half a second or less before or the registration fails.
     """
 
     def __init__(self, sweep: Sweep = "timed") -> None:
@@ -56,8 +56,11 @@ class MotionCompensation:
 
     def __call__(self, frame: Frame) -> Frame:
         """The frame as of its image; compensated ones have no times of points any more."""
+        if not self._observe(frame):
+            return frame
+        frame = replace(frame, lidar_twist=self._twist_s)
         since_image_s = self._since_image_s(frame)
-        if since_image_s is None or not self._observe(frame):
+        if since_image_s is None:
             return frame
         xyz = _moved(frame.xyz, self._twist_s, since_image_s)
         return replace(frame, xyz=xyz, time_offset_s=None, cloud_stamp_ns=frame.image_stamp_ns)
@@ -91,6 +94,14 @@ class MotionCompensation:
         known = bool(found.num_inliers >= _LEAST_INLIERS * points.size())
         self._twist_s = se3.log(T_last_now) / gap_s if known else np.zeros(6)
         return known
+
+
+def delayed(frame: Frame, image_delay_s: float) -> Frame:
+    """The frame with its points where they are `image_delay_s` later; unchanged where its motion is not known."""
+    if frame.lidar_twist is None:
+        return frame
+    since_image_s = np.full(len(frame.xyz), -image_delay_s, dtype=np.float32)
+    return replace(frame, xyz=_moved(frame.xyz, frame.lidar_twist, since_image_s))
 
 
 def _moved(

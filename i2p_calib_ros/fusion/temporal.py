@@ -1,18 +1,20 @@
 """Temporal fusion: the joint likelihood of a sliding window of keyframes, under the one initial prior.
 
 Averaging the poses of single frames throws away what the frames constrain together. Frames that disagree with the
-others are gated, and a run of them that agrees with itself is a jump of the mount.
+others are gated, and a run of them that agrees with itself is a jump of the mount. Each frame is taken to be seen from
+where the LiDAR was as its image was taken, which the frames' own delay tells (`image_delay`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2p_calib_ros.fusion.image_delay import ImageDelay, MovingFrame, estimate_image_delay
 from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
@@ -46,7 +48,8 @@ class FusionSettings:
 class FusedEstimate:
     """T_mean (4, 4) = T_camera_lidar and covariance (6, 6) of its left perturbation, after keyframes_used of
     keyframes_used + keyframes_gated. jumped: the window was restarted, as the newest frames agree on another pose.
-    multimodal: several poses far apart explain the window; the mean is then none of them."""
+    multimodal: several poses far apart explain the window; the mean is then none of them. image_delay: of the images
+    against their stamps; what is not known of it is in the covariance."""
 
     T_mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -54,6 +57,7 @@ class FusedEstimate:
     keyframes_gated: int
     jumped: bool
     multimodal: bool
+    image_delay: ImageDelay = field(default_factory=ImageDelay)
 
 
 @dataclass
@@ -61,12 +65,18 @@ class _Keyframe:
     stamp_s: float
     likelihood: PoseLikelihood
     best: float
+    found: MovingFrame | None
+    """None where the motion of the LiDAR is not known."""
+    T_image_stamp: Tensor
     gated: bool = False
+
+    def log_likelihood(self, T: Tensor) -> Tensor:
+        """Poses (m, 4, 4) -> (m,), the points being where they were as the image was taken."""
+        return self.likelihood.log_likelihood(T @ self.T_image_stamp)
 
     def loss(self, T: NDArray[np.float64]) -> float:
         """What the frame loses at a pose against its own best, in nats."""
-        pose = torch.from_numpy(T)[None].float()
-        return self.best - float(self.likelihood.log_likelihood(pose))
+        return self.best - float(self.log_likelihood(torch.from_numpy(T)[None].float()))
 
 
 class TemporalFusion:
@@ -86,13 +96,23 @@ class TemporalFusion:
         elapsed = stamp_s - self._keyframes[-1].stamp_s
         return elapsed < 0 or elapsed >= self._interval_s
 
-    def update(self, stamp_s: float, likelihood: PoseLikelihood, posterior: PosePosterior) -> FusedEstimate:
-        """Add a keyframe and fuse the window. A stamp that goes back (a bag played again) starts a new window."""
+    def update(
+        self,
+        stamp_s: float,
+        likelihood: PoseLikelihood,
+        posterior: PosePosterior,
+        lidar_twist: NDArray[np.float64] | None = None,
+    ) -> FusedEstimate:
+        """Add a keyframe and fuse the window. A stamp that goes back (a bag played again) starts a new window.
+
+        `lidar_twist` (6,): how the LiDAR moved, m/s and rad/s in its own frame, if known.
+        """
         if self._keyframes and stamp_s < self._keyframes[-1].stamp_s:
             self._keyframes.clear()
             self._interval_s = self.settings.interval_s
-        self._append(stamp_s, likelihood, posterior)
+        self._append(stamp_s, likelihood, posterior, lidar_twist)
         jumped = self._restart_after_jump()
+        delay = self._find_image_delay()
         used = [k for k in self._keyframes if not k.gated]
         fused = self._fuse(used, start=posterior if jumped or self._estimate is None else None)
         if self._gate(fused.T_mean):
@@ -100,15 +120,22 @@ class TemporalFusion:
             fused = self._fuse(used, start=fused)
         self._estimate = FusedEstimate(
             T_mean=fused.T_mean,
-            covariance=fused.covariance,
+            covariance=fused.covariance + delay.covariance,
             keyframes_used=len(used),
             keyframes_gated=len(self._keyframes) - len(used),
             jumped=jumped,
             multimodal=fused.multimodal,
+            image_delay=delay,
         )
         return self._estimate
 
-    def _append(self, stamp_s: float, likelihood: PoseLikelihood, posterior: PosePosterior) -> None:
+    def _append(
+        self,
+        stamp_s: float,
+        likelihood: PoseLikelihood,
+        posterior: PosePosterior,
+        lidar_twist: NDArray[np.float64] | None,
+    ) -> None:
         if len(self._keyframes) >= self.settings.window:
             if self._interval_s < self.settings.longest_interval_s:
                 self._keyframes = self._keyframes[::2]
@@ -118,7 +145,18 @@ class TemporalFusion:
         thinned = likelihood.thinned(self.settings.points)
         candidates = np.stack([posterior.T_mean, posterior.samples[np.argmax(posterior.weights)]])
         best = float(thinned.log_likelihood(torch.from_numpy(candidates).float()).max())
-        self._keyframes.append(_Keyframe(stamp_s, thinned, best))
+        found = None if lidar_twist is None else MovingFrame(posterior.T_mean, posterior.covariance, lidar_twist)
+        self._keyframes.append(_Keyframe(stamp_s, thinned, best, found, torch.eye(4)))
+
+    def _find_image_delay(self) -> ImageDelay:
+        """The delay by the window's frames, each of which is then seen from where the LiDAR was."""
+        moving = [k.found for k in self._keyframes if k.found is not None]
+        delay = estimate_image_delay(moving, self.prior)
+        for keyframe in self._keyframes:
+            if keyframe.found is not None:
+                T_image_stamp = delay.T_image_stamp(keyframe.found.lidar_twist)
+                keyframe.T_image_stamp = torch.from_numpy(T_image_stamp).float()
+        return delay
 
     def _fuse(self, keyframes: list[_Keyframe], start: PosePosterior | None) -> PosePosterior:
         """Posterior of the window: tracked where there is an estimate to start from, or searched over the whole prior.
@@ -129,7 +167,7 @@ class TemporalFusion:
         weight = 1.0 / (1.0 + (len(keyframes) - 1) * self.settings.correlation)
 
         def joint(T: Tensor) -> Tensor:
-            return weight * torch.stack([k.likelihood.log_likelihood(T) for k in keyframes]).sum(dim=0)
+            return weight * torch.stack([k.log_likelihood(T) for k in keyframes]).sum(dim=0)
 
         starts = [p.T_mean for p in (start, self._estimate) if p is not None]
         if start is None and self._estimate is not None:

@@ -204,8 +204,8 @@ class Calibration:
         waited_s = time.monotonic() - pair.received_s
         try:
             measured = frame_of(pair.image, pair.cloud, pair.camera, pair.camera_frame, pair.lidar_frame)
-            frame = self._compensate(measured)
             decoded_s = time.perf_counter()
+            frame = self._compensate(measured)
             step = self._session.update(frame)
         except FrameRejected as rejection:
             self.health.reject(rejection.reason)
@@ -217,7 +217,7 @@ class Calibration:
             return
         self.health.clear("pair", "internal")
         self.health.count("frames used")
-        if frame is not measured:
+        if frame.xyz is not measured.xyz:
             self.health.count("frames compensated for motion")
         if step is not None:
             estimated_s = time.perf_counter()

@@ -12,6 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from i2p_calib_ros.frames.frame import Frame
+from i2p_calib_ros.frames.motion_compensation import delayed
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.ros.conversions import (
     colored_cloud_message,
@@ -95,6 +96,8 @@ class ViewPublisher:
 
     def _render(self, item: tuple[Frame, Snapshot]) -> None:
         frame, snapshot = item
+        if snapshot.estimate is not None:
+            frame = delayed(frame, snapshot.estimate.image_delay.mean_s)
         settings = self._settings()
         if _watched(self._overlay) or _watched(self._overlay_compressed):
             picture = self._renderer.render(frame, snapshot, settings.overlay_layout, settings.overlay_width_px)

@@ -10,6 +10,7 @@ import pytest
 from i2p_calib_ros.evaluation.replay_result import FrameRecord, ModelProvenance, ReplayResult
 from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.fusion.acceptance import State
+from i2p_calib_ros.fusion.image_delay import ImageDelay
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 
@@ -36,6 +37,7 @@ def made_up_result(*, frames: int = 6, truth: bool = True, verdict: State = "con
         T_initial=se3.perturb(T_TRUTH, [0, 5, 0], [0, 0, 0.4]),
         T_final=T_final,
         covariance_final=np.diag(SIGMA**2),
+        image_delay=ImageDelay(0.012, 0.002),
         verdict=verdict,
         reason="Held-out frames align better & more sharply.",
         camera_frame_id="camera_optical",

@@ -114,6 +114,34 @@ def test_a_jump_of_the_mount_restarts_the_window():
     assert error.rotation_deg < 1.0 and error.translation_m < 0.12
 
 
+def test_images_that_are_late_are_found_out_and_do_not_move_the_estimate():
+    rng = np.random.default_rng(6)
+    delay_s = 0.06
+    with_motion, without = (TemporalFusion(prior(np.random.default_rng(6)), INDEPENDENT) for _ in range(2))
+    for index, speed in enumerate(np.repeat([0.0, 5.0, 9.0], 5)):
+        twist = np.array([speed, 0.0, 0.0, 0.0, 0.0, 0.01 * speed])
+        frame = frame_off(rng, T_TRUE @ se3.exp(-delay_s * twist))
+        posterior = sample_posterior(frame.log_likelihood, with_motion.prior, seed=index)
+        estimate = with_motion.update(0.25 * index, frame, posterior, twist)
+        blind = without.update(0.25 * index, frame, posterior)
+    assert abs(estimate.image_delay.mean_s - delay_s) < 3 * estimate.image_delay.sigma_s < 0.03
+    assert se3.pose_error(estimate.T_mean, T_TRUE).translation_m < 0.08
+    assert se3.pose_error(blind.T_mean, T_TRUE).translation_m > 0.2
+
+
+def test_a_steady_speed_leaves_the_place_along_the_way_open():
+    twist = np.array([15.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    rng = np.random.default_rng(7)
+    fusion = TemporalFusion(prior(rng), INDEPENDENT)
+    for index in range(10):
+        frame = frame_off(rng)
+        posterior = sample_posterior(frame.log_likelihood, fusion.prior, seed=index)
+        estimate = fusion.update(0.25 * index, frame, posterior, twist)
+    along = T_TRUE[:3, 0]
+    sigma_m = np.sqrt(along @ estimate.covariance[:3, :3] @ along)
+    assert sigma_m > 15.0 * 0.003, "15 m/s, and stamps that are known to a few milliseconds"
+
+
 def test_the_window_is_bounded_and_spans_ever_more_of_the_drive():
     rng = np.random.default_rng(3)
     settings = FusionSettings(window=6, interval_s=0.2, longest_interval_s=0.8)
