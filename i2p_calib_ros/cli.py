@@ -513,6 +513,12 @@ def _print_evaluation(summary: dict[str, Any]) -> None:
             f"{1e3 * row['seconds_a_frame']['p95']:.0f} ms p95",
             highlight=False,
         )
+        if row["image_delay_s"] is not None:
+            delay = row["image_delay_s"]
+            out.print(
+                f"  image delay       {1e3 * delay['mean']:+.1f} ms, deviation {1e3 * delay['std']:.1f} ms",
+                highlight=False,
+            )
         if summary["protocol"] == "global":
             means = row["registration"]
             out.print(

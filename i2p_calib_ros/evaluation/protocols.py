@@ -70,6 +70,8 @@ class Trials:
     T_mean: list[NDArray[np.float64]] = field(default_factory=list)
     covariance: list[NDArray[np.float64]] = field(default_factory=list)
     seconds_a_frame: list[float] = field(default_factory=list)
+    image_delay_s: list[float] = field(default_factory=list)
+    """Of fused estimates only."""
     failed: int = 0
 
     def add(
@@ -162,6 +164,7 @@ def _run_sequence(
             seconds.append(step.seconds)
     if calibrator.fused is not None:
         result.add(prior, calibrator.fused.T_mean, calibrator.fused.covariance, seconds)
+        result.image_delay_s.append(calibrator.fused.image_delay.mean_s)
 
 
 def summarize(results: Sequence[Trials]) -> dict[str, Any]:
@@ -182,6 +185,7 @@ def _summary(results: Sequence[Trials]) -> dict[str, Any]:
         for e, s in zip(errors, starts, strict=True)
     ]
     seconds = [t for r in results for t in r.seconds_a_frame]
+    delays_s = [d for r in results for d in r.image_delay_s]
     return {
         "trials": len(errors),
         "failed": sum(r.failed for r in results),
@@ -198,6 +202,7 @@ def _summary(results: Sequence[Trials]) -> dict[str, Any]:
         "nees_mean": uncertainty.nees_mean,
         "nees_median": uncertainty.nees_median,
         "coverage": {f"{100 * p:g}": share for p, share in uncertainty.coverage.items()},
+        "image_delay_s": {"mean": float(np.mean(delays_s)), "std": float(np.std(delays_s))} if delays_s else None,
         "seconds_a_frame": {"p50": float(np.median(seconds)), "p95": float(np.percentile(seconds, 95))},
     }
 

@@ -36,6 +36,7 @@ def trials(name: str, estimates: list[tuple[float, float]]) -> Trials:
 def test_the_summary_counts_what_can_be_counted_by_hand() -> None:
     one, other = trials("one", [(0.5, 0.01), (-1.5, 0.03)]), trials("other", [(0.0, 0.5)])
     other.failed = 2
+    one.image_delay_s.extend([0.01, 0.03])
     summary = summarize([one, other, Trials("never drawn", T_TRUE)])
     assert list(summary["by_sequence"]) == ["one", "other"]
 
@@ -49,6 +50,8 @@ def test_the_summary_counts_what_can_be_counted_by_hand() -> None:
     assert first["std_signed"]["translation_m"] == pytest.approx({"x": 0, "y": 0, "z": 0.01}, abs=1e-9)
     assert first["within_2deg_5cm"] == 1.0 and first["within_1deg_2.5cm"] == 0.5
 
+    assert first["image_delay_s"] == pytest.approx({"mean": 0.02, "std": 0.01})
+    assert summary["by_sequence"]["other"]["image_delay_s"] is None
     overall = summary["overall"]
     assert overall["trials"] == 3 and overall["failed"] == 2
     assert overall["within_2deg_5cm"] == pytest.approx(2 / 3)
