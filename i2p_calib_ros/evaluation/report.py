@@ -193,7 +193,7 @@ def delay_sentence(result: ReplayResult) -> str:
     delay = result.image_delay
     sentence = f"Images were taken {delay} after their stamps, by the clock of the clouds"
     if not delay.certain:
-        return f"{sentence}: nothing to mend"
+        return f"{sentence}: no sign of wrong stamps"
     return f"{sentence}: add {1e3 * delay.mean_s:.0f} ms to them, as the extrinsic is that of images with right stamps"
 
 

@@ -152,7 +152,7 @@ def calibration_status(snapshot: Snapshot, paused: bool) -> Status:
             "keyframes that disagree": str(estimate.keyframes_gated),
             "sigma x y z [cm]": _numbers(100 * sigma[:3]),
             "sigma rx ry rz [deg]": _numbers(np.rad2deg(sigma[3:])),
-            "image delay": str(estimate.image_delay),
+            "image delay": f"{estimate.image_delay}{', mend the stamps' if estimate.image_delay.certain else ''}",
             "correction [deg]": f"{off.rotation_deg:.2f}",
             "correction [cm]": f"{100 * off.translation_m:.1f}",
         }

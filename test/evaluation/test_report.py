@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,8 @@ import yaml
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.evaluation.plots import correction_plots, deviation_plots, error_plots, latency_plots
 from i2p_calib_ros.evaluation.replay_result import ReplayResult
-from i2p_calib_ros.evaluation.report import render_report, verdict_sentence, write_report
+from i2p_calib_ros.evaluation.report import delay_sentence, render_report, verdict_sentence, write_report
+from i2p_calib_ros.fusion.image_delay import ImageDelay
 
 MakeResult = Callable[..., ReplayResult]
 VOID_TAGS = {"meta", "img"}
@@ -89,6 +91,12 @@ def test_the_sentence_compares_with_the_truth_where_there_is_one(make_result: Ma
     assert verdict_sentence(make_result()) == (
         "Converged: 0.10° and 1.0 cm from the given truth; it started 5.0° and 40 cm away"
     )
+
+
+def test_wrong_stamps_are_said_with_what_to_do(make_result: MakeResult) -> None:
+    result = make_result()
+    assert "+12.0 ± 2.0 ms" in delay_sentence(result) and "add 12 ms" in delay_sentence(result)
+    assert "no sign of wrong stamps" in delay_sentence(replace(result, image_delay=ImageDelay(0.004, 0.005)))
 
 
 def test_the_sentence_states_correction_and_uncertainty_otherwise(make_result: MakeResult) -> None:
