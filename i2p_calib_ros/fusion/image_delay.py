@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.posterior.prior import PosePrior
+from i2p_calib_ros.posterior.prior import LEAST_SIGMA, PosePrior
 
 FloatArray = NDArray[np.float64]
 
-_DELAYS_S = np.linspace(-0.2, 0.2, 801)
 _STAMPS = student_t(df=3, scale=0.003)  # most stamps are right to a few milliseconds, some are off by tens
+_DELAYS_S = np.linspace(-0.2, 0.2, 801)
+_LOG_PRIOR = _STAMPS.logpdf(_DELAYS_S)
 _FRAME_TAILS = 4.0  # degrees of freedom of the errors of frames: one that is lost counts for little
 _LEAST_INFORMATION = 2.0  # of a posterior, in the prior's: below, what the frame says itself is chance
 _ROUNDS = 6
@@ -103,6 +104,7 @@ def estimate_image_delay(frames: Sequence[MovingFrame], prior: PosePrior) -> Ima
 def _without_prior(covariance: FloatArray, prior: PosePrior) -> tuple[FloatArray, FloatArray]:
     """For posteriors with covariances (k, 6, 6): the information of the frames themselves (k, 6, 6), and the matrices
     (k, 6, 6) by which what they find is further from the prior's mean than the posterior's."""
+    covariance = covariance + np.diag((LEAST_SIGMA * prior.sigma) ** 2)
     values, vectors = np.linalg.eigh(prior.sigma[:, None] * np.linalg.inv(covariance) * prior.sigma)
     gained = np.where(values > _LEAST_INFORMATION, values - 1.0, 0.0)
     factor = np.where(gained > 0.0, values / np.maximum(gained, 1.0), 1.0)
@@ -113,7 +115,7 @@ def _without_prior(covariance: FloatArray, prior: PosePrior) -> tuple[FloatArray
 
 def _delay(precision: float, right: float) -> tuple[float, float]:
     """Mean and standard deviation, seconds, of a delay t for which frames say -precision/2 t^2 + right t, in nats."""
-    log_density = -0.5 * precision * _DELAYS_S**2 + right * _DELAYS_S + _STAMPS.logpdf(_DELAYS_S)
+    log_density = -0.5 * precision * _DELAYS_S**2 + right * _DELAYS_S + _LOG_PRIOR
     density = np.exp(log_density - log_density.max())
     density /= density.sum()
     mean_s = float(density @ _DELAYS_S)

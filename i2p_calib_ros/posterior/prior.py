@@ -11,7 +11,7 @@ from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.geometry import se3
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
-_LEAST_SIGMA = 0.01  # of the prior's: an estimate from few samples may be flat in some direction
+LEAST_SIGMA = 0.01  # of the prior's: an estimate from few samples may be flat in some direction
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class PoseNeighbourhood:
     ) -> None:
         """`sigmas` standard deviations of an estimate under `prior`: T_mean (4, 4), covariance (6, 6) as everywhere."""
         self.T_mean = T_mean
-        least = np.diag((_LEAST_SIGMA * prior.sigma) ** 2)
+        least = np.diag((LEAST_SIGMA * prior.sigma) ** 2)
         self._root = np.linalg.cholesky(sigmas**2 * (covariance + least))
 
     def whiten(self, T: NDArray[np.float64]) -> NDArray[np.float64]:

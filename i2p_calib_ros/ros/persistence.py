@@ -71,6 +71,7 @@ class ExtrinsicStore:
         )
 
     def _extrinsic(self, known: KnownExtrinsic, T_initial: NDArray[np.float64], frames_used: int | None) -> Extrinsic:
+        delay = known.image_delay
         provenance = Provenance(
             package_version=__version__,
             model_name=self._card.name,
@@ -78,6 +79,8 @@ class ExtrinsicStore:
             source_name="live",
             frames_used=frames_used,
             date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            image_delay_s=None if delay is None else delay.mean_s,
+            image_delay_sigma_s=None if delay is None else delay.sigma_s,
             T_camera_lidar_initial=T_initial,
         )
         return Extrinsic(known.T_camera_lidar, self._camera_frame, self._lidar_frame, known.covariance, provenance)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_calib_ros.fusion.acceptance import MIN_FRAMES, Verdict
+from i2p_calib_ros.fusion.image_delay import ImageDelay
 from i2p_calib_ros.fusion.temporal import FusedEstimate
 from i2p_calib_ros.geometry import se3
 
@@ -21,14 +22,16 @@ CHANGE_DEG, CHANGE_M = 0.25, 0.05
 
 @dataclass(frozen=True, eq=False)
 class KnownExtrinsic:
-    """`T_camera_lidar` (4, 4) and, where it was estimated, the covariance (6, 6) of its left perturbation."""
+    """`T_camera_lidar` (4, 4) and, where it was estimated, the covariance (6, 6) of its left perturbation and how late
+    the images were."""
 
     T_camera_lidar: NDArray[np.float64]
     covariance: NDArray[np.float64] | None = None
+    image_delay: ImageDelay | None = None
 
     @classmethod
     def of(cls, fused: FusedEstimate) -> KnownExtrinsic:
-        return cls(fused.T_mean, fused.covariance)
+        return cls(fused.T_mean, fused.covariance, fused.image_delay)
 
 
 class CalibrationState:

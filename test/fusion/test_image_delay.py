@@ -81,6 +81,12 @@ def test_a_frame_that_says_less_than_the_prior_is_no_trouble():
     assert estimate_image_delay([*frames, *vague], PRIOR).mean_s == pytest.approx(0.02, abs=0.008)
 
 
+def test_frames_of_a_single_sample_are_no_trouble():
+    frames = frames_at(DRIVING_OFF, 0.02, np.random.default_rng(3))
+    certain = [MovingFrame(f.T_camera_lidar, np.zeros((6, 6)), f.lidar_twist) for f in frames[::8]]
+    assert np.isfinite(estimate_image_delay([*frames, *certain], PRIOR).mean_s)
+
+
 def test_a_late_image_shows_the_points_from_further_on():
     twist = np.array([10.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     T = ImageDelay(0.01, 0.001).T_image_stamp(twist)

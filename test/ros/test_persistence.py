@@ -10,12 +10,13 @@ import pytest
 from i2p_calib_ros.engines.model_file import DEFAULT_MODEL, load_model
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.evaluation.extrinsic_file import read_extrinsic
+from i2p_calib_ros.fusion.image_delay import ImageDelay
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.ros.persistence import ExtrinsicStore
 from i2p_calib_ros.ros.state import KnownExtrinsic
 
 INITIAL = se3.exp([0.3, -0.1, 0.2, 1.2, -1.2, 1.2])
-ACCEPTED = KnownExtrinsic(se3.perturb(INITIAL, [1.0, 2.0, 3.0], [0.1, 0.0, 0.0]), 1e-4 * np.eye(6))
+ACCEPTED = KnownExtrinsic(se3.perturb(INITIAL, [1.0, 2.0, 3.0], [0.1, 0.0, 0.0]), 1e-4 * np.eye(6), ImageDelay(0.01, 0.002))
 
 
 @pytest.fixture
@@ -55,6 +56,7 @@ def test_saving_by_hand_does_not_touch_the_accepted_one_and_says_where_it_is_fro
     saved = read_extrinsic(path)
     assert (saved.camera_frame_id, saved.lidar_frame_id) == ("front/camera", "lidar")
     assert (saved.provenance.model_name, saved.provenance.frames_used) == (DEFAULT_MODEL, 12)
+    assert (saved.provenance.image_delay_s, saved.provenance.image_delay_sigma_s) == (0.01, 0.002)
     assert "static_transform_publisher" in path.read_text()
     assert list(path.parent.iterdir()) == [path]
 
