@@ -16,7 +16,8 @@ from i2p_calib_ros.ros.persistence import ExtrinsicStore
 from i2p_calib_ros.ros.state import KnownExtrinsic
 
 INITIAL = se3.exp([0.3, -0.1, 0.2, 1.2, -1.2, 1.2])
-ACCEPTED = KnownExtrinsic(se3.perturb(INITIAL, [1.0, 2.0, 3.0], [0.1, 0.0, 0.0]), 1e-4 * np.eye(6), ImageDelay(0.01, 0.002))
+MOVED = se3.perturb(INITIAL, [1.0, 2.0, 3.0], [0.1, 0.0, 0.0])
+ACCEPTED = KnownExtrinsic(MOVED, 1e-4 * np.eye(6), ImageDelay(0.01, 0.002))
 
 
 @pytest.fixture
