@@ -24,7 +24,7 @@ import numpy as np
 from i2p_calib_ros.frames.world.drive import SyntheticDrive
 from i2p_calib_ros.frames.world.lidar.patterns import PATTERNS
 from i2p_calib_ros.frames.world.lidar.sweep import random_lidar
-from i2p_calib_ros.frames.world.world_files import write_sequence
+from i2p_calib_ros.frames.world.world_files import write_drive_folder
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
             timed("cloud", started)
         with tempfile.TemporaryDirectory() as folder:
             started = time.process_time()
-            frames = write_sequence(drive, Path(folder) / "drive")
+            frames = write_drive_folder(drive, Path(folder) / "drive")
             seconds["a frame with its files"].append((time.process_time() - started) / max(frames, 1))
         print(f"{drive.name}: {len(drive.place.static)} triangles, {len(drive.place.actors)} actors", flush=True)
 

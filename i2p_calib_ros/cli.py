@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from i2p_calib_ros.engines.model_file import LikelihoodKind
     from i2p_calib_ros.engines.torch_engine import TorchEngine
     from i2p_calib_ros.evaluation.replay_result import ReplayResult
+    from i2p_calib_ros.frames.frame import Frame
 
 _DEMO_PLACE = "city street"
 _DEMO_IMAGE_SIZE = (960, 320)
@@ -41,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Camera-LiDAR calibration with covariance.",
 )
-convert_app = typer.Typer(no_args_is_help=True, help="Write other recordings as a standard rosbag2.")
+convert_app = typer.Typer(no_args_is_help=True, help="Recordings from sequence folders, and back.")
 app.add_typer(convert_app, name="convert")
 world_app = typer.Typer(no_args_is_help=True, help="Synthetic drives whose extrinsic is known exactly.")
 app.add_typer(world_app, name="world")
@@ -64,6 +66,7 @@ Sweep = Annotated[
     ),
 ]
 JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the result to this file")]  # noqa: UP045
+Slop = Annotated[float, typer.Option(help="largest time between image and cloud of a pair, seconds")]
 Topic = Optional[str]  # noqa: UP045
 
 
@@ -82,9 +85,7 @@ def replay(
     image: Annotated[Topic, typer.Option(help="image topic")] = None,
     camera_info: Annotated[Topic, typer.Option(help="camera info topic")] = None,
     points: Annotated[Topic, typer.Option(help="point cloud topic")] = None,
-    slop: Annotated[
-        float, typer.Option(help="largest time between image and cloud of a pair, seconds")
-    ] = 0.05,
+    slop: Slop = 0.05,
     initial: Annotated[
         str, typer.Option(help="initial extrinsic: 'tf' of the recording, a YAML / JSON file, or 'unknown'")
     ] = "tf",
@@ -178,6 +179,53 @@ def convert_sequence(
         highlight=False,
         soft_wrap=True,
     )
+
+
+@convert_app.command("recording")
+def convert_recording(
+    recording: Annotated[Path, typer.Argument(help="rosbag2 directory, .mcap, .db3, or a sequence folder")],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="sequence folder to make")],
+    image: Annotated[Topic, typer.Option(help="image topic")] = None,
+    camera_info: Annotated[Topic, typer.Option(help="camera info topic")] = None,
+    points: Annotated[Topic, typer.Option(help="point cloud topic")] = None,
+    slop: Slop = 0.05,
+    truth: Annotated[
+        str, typer.Option(help="the extrinsic to state as true: 'tf' of the recording, or a YAML / JSON file")
+    ] = "tf",
+    sweep: Sweep = "timed",
+    image_delay: Annotated[
+        float, typer.Option(help="how much later than its stamp an image is, seconds (`replay` estimates it)")
+    ] = 0.0,
+) -> None:
+    """Write a recording as a sequence folder to train on, its points where they are when the images are taken.
+
+    Frames whose motion the clouds do not tell are left out; --sweep instant without a delay takes all as they are.
+    """
+    from i2p_calib_ros.evaluation.replay import resolve_extrinsic
+    from i2p_calib_ros.frames.motion_compensation import frames_as_of_images
+    from i2p_calib_ros.frames.sequence_writer import write_sequence
+    from i2p_calib_ros.frames.source import open_source
+
+    source = open_source(
+        recording, image_topic=image, camera_info_topic=camera_info, points_topic=points, slop_s=slop
+    )
+    T_camera_lidar = resolve_extrinsic(truth, source)
+    left_out: Counter[str] = Counter()
+    about = {"name": source.name, "sweep": sweep, "image_delay_s": image_delay}
+    with _progress("convert", len(source)) as advance:
+
+        def counted(frame: Frame) -> Frame:
+            advance("")
+            return frame
+
+        frames = frames_as_of_images(map(counted, source), sweep, image_delay, left_out)
+        written = write_sequence(frames, folder, source.camera, T_camera_lidar, about)
+    left_out += source.rejected
+    if not written:
+        raise CalibrationInputError(f"{recording} has no usable frame; nothing was written. Left out: {dict(left_out)}")
+    lines = [f"{folder}: {written} frames", *(f"left out: {count} x {reason}" for reason, count in left_out.items())]
+    lines.append(f"next: i2p-calib train --data {folder} --run runs/mine")
+    out.print("\n".join(lines), highlight=False, soft_wrap=True)
 
 
 @world_app.command("make")

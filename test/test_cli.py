@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from i2p_calib_ros.engines.model_file import find_model, load_model
+from i2p_calib_ros.frames.sequence import SequenceFolder
+from i2p_calib_ros.frames.source import open_source
 
 
 def run(*arguments, cwd, timeout=600):
@@ -115,6 +117,27 @@ def test_a_bag_with_two_cameras_is_answered_with_commands(recording, tmp_path):
 
 def test_a_bag_without_tf_asks_for_an_initial_extrinsic(recording, tmp_path):
     assert "--initial" in refused("replay", recording.drive().write(tmp_path / "bag"), cwd=tmp_path)
+
+
+def test_a_bag_becomes_a_sequence_folder_and_is_not_written_over(recording, make, tmp_path):
+    path = recording.drive(frames=3).static(make.transform("lidar", "cam", xyz=(0.1, 0.2, 0.3))).write(tmp_path / "bag")
+    convert = ("convert", "recording", path, tmp_path / "drive")
+    assert run(*convert, "--sweep", "instant", cwd=tmp_path).returncode == 0
+    source, written = open_source(path), SequenceFolder(tmp_path / "drive")
+    assert written.camera == source.camera and len(written) == 3
+    np.testing.assert_allclose(written.initial_extrinsic(), source.initial_extrinsic())
+    for before, after in zip(source, written):
+        np.testing.assert_allclose(after.xyz, before.xyz, atol=0.0026)
+        assert after.intensity is None and before.intensity is None
+        assert abs(after.image_stamp_ns - before.image_stamp_ns) < 1_000
+        assert np.abs(after.image.astype(int) - before.image).max() <= 2
+    assert "exists already" in refused(*convert, cwd=tmp_path)
+
+
+def test_a_bag_that_moves_unknown_makes_no_sequence_folder(recording, make, tmp_path):
+    path = recording.drive(frames=1).static(make.transform("lidar", "cam")).write(tmp_path / "bag")
+    message = refused("convert", "recording", path, tmp_path / "drive", "--image-delay", 0.01, cwd=tmp_path)
+    assert "motion not known" in message and not list(tmp_path.glob("*drive*"))
 
 
 def test_a_bag_whose_clouds_are_all_empty_or_nan_says_so_and_fails(recording, make, tmp_path):

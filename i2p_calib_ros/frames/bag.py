@@ -86,13 +86,14 @@ class BagSource:
             if not frame_id:
                 raise CalibrationInputError(
                     f"{self.path}: the messages of {topic} have an empty header.frame_id, so tf cannot be "
-                    "asked. Set the frame in the driver, or give the initial extrinsic (--initial FILE)."
+                    "asked. Set the frame in the driver, or give the extrinsic (replay --initial FILE, convert "
+                    "--truth FILE)."
                 )
         if self.camera_frame_id == self.lidar_frame_id:
             raise CalibrationInputError(
                 f"{self.path}: {self.topics.image} and {self.topics.points} both say frame "
                 f"'{self.camera_frame_id}', so tf cannot tell them apart. Set the frames in the drivers, or "
-                "give the initial extrinsic (--initial FILE)."
+                "give the extrinsic (replay --initial FILE, convert --truth FILE)."
             )
         try:
             return self._transforms.lookup(self.camera_frame_id, self.lidar_frame_id)

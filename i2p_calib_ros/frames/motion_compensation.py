@@ -8,6 +8,8 @@ constant (as in KISS-ICP, Vizzo et al. 2023; the registration is small_gicp, Koi
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -102,6 +104,25 @@ def delayed(frame: Frame, image_delay_s: float) -> Frame:
         return frame
     since_image_s = np.full(len(frame.xyz), -image_delay_s, dtype=np.float32)
     return replace(frame, xyz=_moved(frame.xyz, frame.lidar_twist, since_image_s))
+
+
+def frames_as_of_images(
+    frames: Iterable[Frame], sweep: Sweep, image_delay_s: float, left_out: Counter[str]
+) -> Iterator[Frame]:
+    """The frames of one drive, their points where they are when the image is taken: `image_delay_s` after its stamp.
+
+    Frames whose motion is not known are left out and counted; with `sweep` instant and no delay all are kept.
+    """
+    compensation = MotionCompensation(sweep)
+    for frame in frames:
+        if sweep == "instant" and image_delay_s == 0:
+            yield frame
+            continue
+        compensated = compensation(frame)
+        if compensated.lidar_twist is None:
+            left_out["motion not known from the cloud before"] += 1
+            continue
+        yield delayed(compensated, image_delay_s)
 
 
 def _moved(

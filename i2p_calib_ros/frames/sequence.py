@@ -2,7 +2,7 @@
 
 `sequence.json` gives K, distortion_model and D, image_size, T_camera_lidar (4x4), frames (names), cloud_dir
 (relative), cloud_unit_m, and optionally timestamps {camera, lidar} and rate_hz. A cloud holds `xyz` int16 in
-units of cloud_unit_m and `intensity` uint8, in the LiDAR frame.
+units of cloud_unit_m, in the LiDAR frame, and optionally `intensity` uint8.
 """
 
 from __future__ import annotations
@@ -102,14 +102,15 @@ class SequenceFolder:
         """Where the cloud of frame `index` lies."""
         return self.path / str(self.info["cloud_dir"]) / f"{self.frame_names[index]}.npz"
 
-    def _load_cloud(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _load_cloud(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         path = self.cloud_path(index)
         if not path.is_file():
             raise FrameRejected("cloud file missing", str(path))
         try:
             with np.load(path) as cloud:
                 xyz = cloud["xyz"].astype(np.float32) * np.float32(self.info["cloud_unit_m"])
-                intensity = cloud["intensity"].astype(np.float32) / np.float32(255)
+                given = cloud.get("intensity")
+                intensity = None if given is None else given.astype(np.float32) / np.float32(255)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise FrameRejected("cloud file does not decode", f"{path}: {error}") from error
         return xyz, intensity

@@ -86,8 +86,8 @@ class TransformTree:
         if self.ignored:
             what += f"; not rigid, left out: {'; '.join(self.ignored[:3])}"
         return (
-            f"{what}. Give the initial extrinsic (--initial FILE), or record /tf_static with a chain "
-            "between these frames."
+            f"{what}. Give the extrinsic (replay --initial FILE, convert --truth FILE), or record /tf_static with a "
+            "chain between these frames."
         )
 
 

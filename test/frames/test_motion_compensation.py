@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from i2p_calib_ros.frames.frame import Frame
-from i2p_calib_ros.frames.motion_compensation import MotionCompensation, delayed
+from i2p_calib_ros.frames.motion_compensation import MotionCompensation, delayed, frames_as_of_images
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 
@@ -117,3 +118,14 @@ def test_a_gap_a_jump_back_and_another_place_leave_the_frame_alone():
         assert compensate(odd) is odd
     compensate = MotionCompensation()
     assert [compensate(frame) is frame for frame in (first, late, second, third)] == [True, True, True, False]
+
+
+def test_a_drive_is_brought_to_its_images_without_the_frames_that_cannot_be():
+    frames, truths = zip(*drive(3, image_delay_s=0.02))
+    unaware = [replace(frame, image_stamp_ns=frame.cloud_stamp_ns) for frame in frames]
+    left_out: Counter[str] = Counter()
+    found = list(frames_as_of_images(unaware, "timed", 0.02, left_out))
+    assert len(found) == 2 and left_out == {"motion not known from the cloud before": 1}
+    for frame, true_xyz in zip(found, truths[1:]):
+        assert np.percentile(errors_m(frame, true_xyz), 95) < 0.05
+    assert list(frames_as_of_images(frames, "instant", 0.0, left_out)) == list(frames), "nothing to be moved"

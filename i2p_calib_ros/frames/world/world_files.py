@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
@@ -15,17 +13,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from i2p_calib_ros.errors import CalibrationInputError
-from i2p_calib_ros.frames.bag_writer import JPEG_QUALITY, write_bag
-from i2p_calib_ros.frames.frame import Frame
+from i2p_calib_ros.frames.bag_writer import write_bag
 from i2p_calib_ros.frames.sequence import FIRST_STAMP_NS
+from i2p_calib_ros.frames.sequence_writer import write_json, write_sequence
 from i2p_calib_ros.frames.world.drive import Decalibration, SyntheticDrive
 from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS
-
-CLOUD_UNIT_M = 0.005
-CLOUD_DIR = "lidar"
 
 _SETTINGS_FILE = "world.json"
 _LICENCE = "Apache-2.0"
@@ -122,30 +116,18 @@ def make_world(settings: WorldSettings, out: str | Path, processes: int) -> Iter
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def write_sequence(drive: SyntheticDrive, folder: str | Path) -> int:
+def write_drive_folder(drive: SyntheticDrive, folder: str | Path) -> int:
     """Write the drive as a sequence folder, which has one extrinsic: the true one. Returns the number of frames.
 
     Raises `CalibrationInputError` when the folder exists or the extrinsic changes during the drive, `NothingSeen` when
     the LiDAR sees next to nothing in any frame.
     """
-    folder = Path(folder)
-    if folder.exists():
-        raise CalibrationInputError(f"{folder} exists already and is not overwritten. Choose another name.")
     if drive.decalibration is not None and not drive.decalibration.constant:
         raise CalibrationInputError("A sequence folder has one extrinsic: write a drive whose mount moves as a bag.")
-    scratch = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    (scratch / "image").mkdir(parents=True)
-    (scratch / CLOUD_DIR).mkdir()
-    try:
-        stamps = [_write_frame(scratch, f"{i:06d}", frame) for i, frame in enumerate(drive)]
-        if not stamps:
-            raise NothingSeen(f"{drive.name} has no usable frame: {dict(drive.rejected)}.")
-        _write_json(scratch / "sequence.json", _description(drive, stamps))
-        scratch.rename(folder)  # last, so that a folder that is there is whole
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return len(stamps)
+    written = write_sequence(drive, folder, drive.camera, drive.T_camera_lidar_true(0.0), _about(drive))
+    if not written:
+        raise NothingSeen(f"{drive.name} has no usable frame: {dict(drive.rejected)}.")
+    return written
 
 
 def write_drive_bag(
@@ -155,7 +137,7 @@ def write_drive_bag(
     PATH with the suffix .truth.json, as `replay --truth` reads it. Returns the number of frames."""
     path = Path(path)
     written = write_bag(drive, path, compressed=True, on_frame=on_frame)
-    _write_json(path.with_suffix(".truth.json"), truth_of(drive))
+    write_json(path.with_suffix(".truth.json"), truth_of(drive))
     return written.frames
 
 
@@ -183,7 +165,7 @@ def _write_drive(settings: WorldSettings, out: Path, name: str, seed: int, frame
         write_drive_bag(drive, out / f"{name}.mcap")
     else:
         with suppress(NothingSeen):
-            write_sequence(drive, out / name)
+            write_drive_folder(drive, out / name)
     return frames
 
 
@@ -211,25 +193,10 @@ def _claim(out: Path, settings: WorldSettings) -> None:
     if out.is_dir() and any(out.iterdir()):
         raise CalibrationInputError(f"{out} is not empty and holds no world. Choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    _write_json(path, described)
+    write_json(path, described)
 
 
-def _write_frame(folder: Path, name: str, frame: Frame) -> dict[str, float]:
-    image = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(folder / "image" / f"{name}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    units = np.round(frame.xyz / np.float32(CLOUD_UNIT_M))
-    fits = (np.abs(units) <= np.iinfo(np.int16).max).all(axis=1)
-    assert frame.intensity is not None
-    _write_arrays(
-        folder / CLOUD_DIR / f"{name}.npz",
-        xyz=units[fits].astype(np.int16),
-        intensity=np.round(255 * frame.intensity[fits]).astype(np.uint8),
-    )
-    return {"camera": frame.image_stamp_ns / 1e9, "lidar": frame.cloud_stamp_ns / 1e9}
-
-
-def _description(drive: SyntheticDrive, stamps: list[dict[str, float]]) -> dict[str, Any]:
-    camera, rig = drive.camera, drive.rig
+def _about(drive: SyntheticDrive) -> dict[str, Any]:
     return {
         "name": drive.name,
         "dataset": "synthetic street world of i2p_calib_ros",
@@ -237,28 +204,7 @@ def _description(drive: SyntheticDrive, stamps: list[dict[str, float]]) -> dict[
         "extrinsic_grade": "exact",
         "seed": drive.seed,
         "place": drive.place.kind,
-        "vehicle": rig.vehicle,
-        "lidar": rig.lidar.pattern.name,
-        "frames": [f"{i:06d}" for i in range(len(stamps))],
+        "vehicle": drive.rig.vehicle,
+        "lidar": drive.rig.lidar.pattern.name,
         "rate_hz": drive.rate_hz,
-        "timestamps": {sensor: [stamp[sensor] for stamp in stamps] for sensor in ("camera", "lidar")},
-        "image_size": [camera.width, camera.height],
-        "K": camera.K.tolist(),
-        "distortion_model": camera.model,
-        "D": camera.D.tolist(),
-        "T_camera_lidar": drive.T_camera_lidar_true(0.0).tolist(),
-        "cloud_dir": CLOUD_DIR,
-        "cloud_unit_m": CLOUD_UNIT_M,
     }
-
-
-def _write_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
-    """As `np.savez_compressed` does, in a third of the time and with little more space."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, values in arrays.items():
-            with archive.open(f"{name}.npy", "w") as member:
-                np.lib.format.write_array(member, values, allow_pickle=False)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -29,7 +29,7 @@ from i2p_calib_ros.frames.world.world_files import (
     WorldSettings,
     make_world,
     write_drive_bag,
-    write_sequence,
+    write_drive_folder,
 )
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera, inside_image
@@ -199,7 +199,7 @@ def test_random_rigs_cover_vehicles_lenses_headings_and_sensors():
 
 def test_a_sequence_folder_reads_back_with_the_exact_extrinsic(yard, tmp_path):
     drive = SyntheticDrive(5, 3, rate_hz=5.0, rig=replace(front_rig(), time_offset_s=0.003), place=yard)
-    assert write_sequence(drive, tmp_path / "drive") == 3
+    assert write_drive_folder(drive, tmp_path / "drive") == 3
     sequence = SequenceFolder(tmp_path / "drive")
     assert sequence.camera == drive.camera and len(sequence) == 3 and not list(tmp_path.glob(".*"))
     np.testing.assert_array_equal(sequence.initial_extrinsic(), drive.T_camera_lidar_true(0.0))
@@ -209,18 +209,18 @@ def test_a_sequence_folder_reads_back_with_the_exact_extrinsic(yard, tmp_path):
         np.testing.assert_allclose(read.intensity, made.intensity, atol=1e-6)
         assert np.abs(read.image.astype(int) - made.image).mean() < 4
     with pytest.raises(CalibrationInputError, match="exists already"):
-        write_sequence(drive, tmp_path / "drive")
+        write_drive_folder(drive, tmp_path / "drive")
     bump = Decalibration((1, 0, 0), (0, 0, 0), 0.1, 0.1)
     moving = SyntheticDrive(5, 3, rig=front_rig(), place=yard, decalibration=bump)
     with pytest.raises(CalibrationInputError, match="bag"):
-        write_sequence(moving, tmp_path / "moving")
+        write_drive_folder(moving, tmp_path / "moving")
 
 
 def test_a_drive_whose_lidar_sees_nothing_is_left_out(yard, tmp_path, monkeypatch):
     blind = replace(front_rig(), lidar=replace(front_rig().lidar, dark_range_m=0.0))
     drive = SyntheticDrive(1, 2, rig=blind, place=yard)
     with pytest.raises(NothingSeen, match="no usable frame"):
-        write_sequence(drive, tmp_path / "drive")
+        write_drive_folder(drive, tmp_path / "drive")
     monkeypatch.setattr(WorldSettings, "drive", lambda *_: drive)
     assert sum(make_world(WorldSettings(2, 1), tmp_path / "world", processes=1)) == 2
     assert [p.name for p in (tmp_path / "world").iterdir()] == ["world.json"]
