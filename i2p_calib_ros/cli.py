@@ -67,7 +67,9 @@ Sweep = Annotated[
 ]
 JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the result to this file")]  # noqa: UP045
 Slop = Annotated[float, typer.Option(help="largest time between image and cloud of a pair, seconds")]
-Topic = Optional[str]  # noqa: UP045
+ImageTopic = Annotated[Optional[str], typer.Option(help="image topic")]  # noqa: UP045
+CameraInfoTopic = Annotated[Optional[str], typer.Option(help="camera info topic")]  # noqa: UP045
+PointsTopic = Annotated[Optional[str], typer.Option(help="point cloud topic")]  # noqa: UP045
 
 
 def main() -> None:
@@ -82,9 +84,9 @@ def main() -> None:
 @app.command()
 def replay(
     recording: Annotated[Path, typer.Argument(help="rosbag2 directory, .mcap, .db3, or a sequence folder")],
-    image: Annotated[Topic, typer.Option(help="image topic")] = None,
-    camera_info: Annotated[Topic, typer.Option(help="camera info topic")] = None,
-    points: Annotated[Topic, typer.Option(help="point cloud topic")] = None,
+    image: ImageTopic = None,
+    camera_info: CameraInfoTopic = None,
+    points: PointsTopic = None,
     slop: Slop = 0.05,
     initial: Annotated[
         str, typer.Option(help="initial extrinsic: 'tf' of the recording, a YAML / JSON file, or 'unknown'")
@@ -185,9 +187,9 @@ def convert_sequence(
 def convert_recording(
     recording: Annotated[Path, typer.Argument(help="rosbag2 directory, .mcap, .db3, or a sequence folder")],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="sequence folder to make")],
-    image: Annotated[Topic, typer.Option(help="image topic")] = None,
-    camera_info: Annotated[Topic, typer.Option(help="camera info topic")] = None,
-    points: Annotated[Topic, typer.Option(help="point cloud topic")] = None,
+    image: ImageTopic = None,
+    camera_info: CameraInfoTopic = None,
+    points: PointsTopic = None,
     slop: Slop = 0.05,
     truth: Annotated[
         str, typer.Option(help="the extrinsic to state as true: 'tf' of the recording, or a YAML / JSON file")
