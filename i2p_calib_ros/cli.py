@@ -224,7 +224,10 @@ def convert_recording(
         written = write_sequence(frames, folder, source.camera, T_camera_lidar, about)
     left_out += source.rejected
     if not written:
-        raise CalibrationInputError(f"{recording} has no usable frame; nothing was written. Left out: {dict(left_out)}")
+        raise CalibrationInputError(
+            f"{recording} has no usable frame; nothing was written. Left out: {dict(left_out)}. Where the motion is "
+            "not known, --sweep instant without --image-delay takes frames as they are."
+        )
     lines = [f"{folder}: {written} frames", *(f"left out: {count} x {reason}" for reason, count in left_out.items())]
     lines.append(f"next: i2p-calib train --data {folder} --run runs/mine")
     out.print("\n".join(lines), highlight=False, soft_wrap=True)
