@@ -19,7 +19,7 @@ class TorchEngine:
         self.card = model.card
         self.device = torch.device(device or default_device())
         self.network = model.network.to(self.device)
-        self.reduced_precision = self.device.type == "cuda" or cpu_has_bf16()
+        self.reduced_precision = has_fast_bf16(self.device)
         kind = (
             torch.cuda.get_device_name(self.device)
             if self.device.type == "cuda"
@@ -36,6 +36,8 @@ class TorchEngine:
         return FrameMatches.of(outputs, inputs, points.to(self.device), self.card.network.stride)
 
 
-def cpu_has_bf16() -> bool:
-    """Whether bfloat16 is fast on this processor."""
-    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 pays on this device: a processor that only emulates it is several times slower with it."""
+    if device.type == "cpu":
+        return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return True

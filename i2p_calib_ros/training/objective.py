@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from i2p_calib_ros.engines.match_fields import FrameMatches
+from i2p_calib_ros.engines.torch_engine import has_fast_bf16
 from i2p_calib_ros.network.architectures import build_network
 from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig, Vp2pConfig
 from i2p_calib_ros.network.network import NetworkOutputs
@@ -47,7 +48,8 @@ def sample_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Weighted sum of all losses of one sample, and each loss by name: the published ones for the published network."""
     inputs = sample.inputs
-    with torch.autocast(sample.true_cell.device.type, dtype=torch.bfloat16, enabled=settings.bf16):
+    device = sample.true_cell.device
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_fast_bf16(device)):
         outputs = model.network(inputs)
     matches = FrameMatches.of(outputs, inputs, inputs.query_xyz, settings.network.stride)
     terms_of = _vp2p_terms if isinstance(settings.network, Vp2pConfig) else _vpp_terms

@@ -40,5 +40,4 @@ class TrainingSettings:
     effective_points: float = 40.0
     seed: int = 1
     checkpoint_every_s: float = 240.0
-    bf16: bool = True
     network: AnyNetworkConfig = field(default_factory=lambda: NetworkConfig())

@@ -14,7 +14,7 @@ from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.match_field import make_match_field
 from i2p_calib_ros.posterior.prior import PosePrior
-from i2p_calib_ros.training import losses, samples, trainer
+from i2p_calib_ros.training import losses, objective, samples, trainer
 from i2p_calib_ros.training.export import export_model
 from i2p_calib_ros.training.objective import CalibrationModel, sample_loss
 from i2p_calib_ros.training.samples import make_sample
@@ -110,6 +110,16 @@ def test_a_lost_sample_looks_another_way_and_teaches_matching_alone(boxes, tmp_p
     model = CalibrationModel(TINY, 40.0)
     loss, terms = sample_loss(model, sample, settings(boxes, tmp_path, hours=1), True, generator, rng)
     assert terms.keys() == {"match"} and np.isfinite(float(loss.detach()))
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_bfloat16_is_trained_with_only_where_it_is_fast(boxes, tmp_path, monkeypatch, fast):
+    monkeypatch.setattr(objective, "has_fast_bf16", lambda device: fast)
+    model, used = CalibrationModel(TINY, 40.0), []
+    model.network.register_forward_pre_hook(lambda *_: used.append(torch.is_autocast_enabled("cpu")))
+    generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
+    sample_loss(model, sample_of(boxes, 1), settings(boxes, tmp_path, hours=1), False, generator, rng)
+    assert used == [fast]
 
 
 def test_losses_fall_on_samples_seen_again(boxes, tmp_path):
