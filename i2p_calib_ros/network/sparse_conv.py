@@ -1,8 +1,8 @@
-"""Sparse convolution as neighbour tables: gather rows, one matrix product, and the mirrored gather for the gradient.
+"""Sparse convolution: rows are gathered, multiplied, and added where they belong.
 
-A level of a sparse voxel grid has N voxels and a table (N, 27) of the rows of the 3x3x3 neighbours; the row N stands
-for an empty neighbour and reads zeros. Stride-2 layers use a table of the 8 children of every coarse voxel.
-Submanifold convolution: Graham et al., "3D Semantic Segmentation with Submanifold Sparse Convolutional Networks", 2018.
+Submanifold convolution goes through the pairs of neighbouring voxels that exist, on surfaces a quarter of all that
+could: Graham et al., "3D Semantic Segmentation with Submanifold Sparse Convolutional Networks", 2018. Stride-2 layers
+use a table of the 8 children of every coarse voxel, in which the row N stands for an empty child and reads zeros.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_CENTRE = 13
+
 
 def with_empty_row(features: Tensor) -> Tensor:
     """(N, C) -> (N + 1, C): the last row is the zeros that an empty neighbour contributes."""
@@ -20,28 +22,40 @@ def with_empty_row(features: Tensor) -> Tensor:
 
 
 class _SubmanifoldConvolution(torch.autograd.Function):
-    """out[i] = sum_k W[k]^T x[table[i, k]]; the gradient gathers with the mirrored kernel (k -> 26 - k)."""
+    """out[i] = W[13]^T x[i] + sum over its neighbours j at offset k of W[k]^T x[j].
+
+    Only the first 13 offsets have pairs: voxel i is the neighbour of j at the opposite offset, 26 - k.
+    """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, table: Tensor, weight: Tensor) -> Tensor:
-        n, taps = table.shape
-        gathered = with_empty_row(features).index_select(0, table.reshape(-1)).view(n, -1)
-        ctx.save_for_backward(gathered, table, weight)
-        return gathered @ weight.reshape(taps * weight.shape[1], weight.shape[2])
+    def forward(ctx: Any, features: Tensor, neighbours: tuple[Tensor, ...], weight: Tensor) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        ctx.neighbours = neighbours
+        return _add_neighbours(features, neighbours, weight)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
-        gathered, table, weight = ctx.saved_tensors
+        features, weight = ctx.saved_tensors
         grad = grad_outputs[0].contiguous()
-        n, taps = table.shape
-        grad_weight = (gathered.t() @ grad).view_as(weight) if ctx.needs_input_grad[2] else None
-        grad_features = None
-        if ctx.needs_input_grad[0]:
-            # Row j is neighbour k of row i exactly where row i is neighbour 26 - k of row j.
-            mirrored = weight.flip(0).transpose(1, 2).reshape(taps * weight.shape[2], weight.shape[1])
-            spread = with_empty_row(grad).index_select(0, table.reshape(-1)).view(n, -1)
-            grad_features = spread @ mirrored
+        grad_features = grad_weight = None
+        if ctx.needs_input_grad[0]:  # what i has from j at offset k, j has from i at the opposite one
+            grad_features = _add_neighbours(grad, ctx.neighbours, weight.flip(0).transpose(1, 2))
+        if ctx.needs_input_grad[2]:
+            grad_weight = torch.empty_like(weight)
+            grad_weight[_CENTRE] = features.t() @ grad
+            for k, (voxel, neighbour) in enumerate(ctx.neighbours):
+                grad_weight[k] = features.index_select(0, neighbour).t() @ grad.index_select(0, voxel)
+                grad_weight[-1 - k] = features.index_select(0, voxel).t() @ grad.index_select(0, neighbour)
         return grad_features, None, grad_weight
+
+
+def _add_neighbours(features: Tensor, neighbours: tuple[Tensor, ...], weight: Tensor) -> Tensor:
+    precise = torch.promote_types(features.dtype, torch.float32)
+    out = (features @ weight[_CENTRE]).to(precise)
+    for k, (voxel, neighbour) in enumerate(neighbours):
+        out.index_add_(0, voxel, (features.index_select(0, neighbour) @ weight[k]).to(precise))
+        out.index_add_(0, neighbour, (features.index_select(0, voxel) @ weight[-1 - k]).to(precise))
+    return out.to(features.dtype)
 
 
 class _GatherUnique(torch.autograd.Function):
@@ -73,16 +87,20 @@ def _uniform_weight(*shape: int, fan_in: int) -> nn.Parameter:
 
 
 class SubmanifoldConv(nn.Module):
-    """3x3x3 sparse convolution that keeps the set of voxels. (N, in), table (N, 27) -> (N, out)."""
+    """3x3x3 sparse convolution that keeps the set of voxels. (N, in) -> (N, out).
+
+    neighbours: for each of the first 13 of the 27 offsets the rows (2, pairs) of the voxels that have a neighbour
+    there, and of these neighbours.
+    """
 
     def __init__(self, in_width: int, out_width: int) -> None:
         super().__init__()
         # On surfaces about a third of the 27 neighbours exist; that is the fan-in that sets the variance.
         self.weight = _uniform_weight(27, in_width, out_width, fan_in=9 * in_width)
 
-    def forward(self, features: Tensor, table: Tensor) -> Tensor:
+    def forward(self, features: Tensor, neighbours: tuple[Tensor, ...]) -> Tensor:
         features, weight = _autocast_pair(features, self.weight)
-        return _SubmanifoldConvolution.apply(features, table, weight)
+        return _SubmanifoldConvolution.apply(features, neighbours, weight)
 
 
 class DownConv(nn.Module):

@@ -16,9 +16,9 @@ from i2p_calib_ros.network.voxel_grid import VoxelLevel
 
 @dataclass(frozen=True)
 class SparseLevel:
-    """`voxel_grid.VoxelLevel` as tensors: neighbours (n, 27), children (n_next * 8,) and slot (n,) or None."""
+    """`voxel_grid.VoxelLevel` as tensors: neighbours 13 of (2, pairs), children (n_next * 8,) and slot (n,) or None."""
 
-    neighbours: Tensor
+    neighbours: tuple[Tensor, ...]
     children: Tensor | None
     slot: Tensor | None
 
@@ -26,12 +26,12 @@ class SparseLevel:
     def of(cls, level: VoxelLevel) -> SparseLevel:
         """The tables of a grid level."""
         children, slot = (None if t is None else torch.from_numpy(t) for t in (level.children, level.slot))
-        return cls(torch.from_numpy(level.neighbours), children, slot)
+        return cls(tuple(torch.from_numpy(pairs) for pairs in level.neighbours), children, slot)
 
     def to(self, device: torch.device | str) -> SparseLevel:
         """The same tables on a device."""
         children, slot = (None if t is None else t.to(device) for t in (self.children, self.slot))
-        return SparseLevel(self.neighbours.to(device), children, slot)
+        return SparseLevel(tuple(pairs.to(device) for pairs in self.neighbours), children, slot)
 
 
 class SparseResidualBlock(nn.Module):
@@ -45,9 +45,9 @@ class SparseResidualBlock(nn.Module):
         self.norm2 = RowNorm(out_width)
         self.skip = nn.Identity() if in_width == out_width else nn.Linear(in_width, out_width, bias=False)
 
-    def forward(self, x: Tensor, table: Tensor) -> Tensor:
-        y = F.relu(self.norm1(self.conv1(x, table)))
-        y = self.norm2(self.conv2(y, table))
+    def forward(self, x: Tensor, neighbours: tuple[Tensor, ...]) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x, neighbours)))
+        y = self.norm2(self.conv2(y, neighbours))
         return F.relu(y + self.skip(x))
 
 

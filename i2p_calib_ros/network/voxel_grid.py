@@ -12,19 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 _KEY_BITS = 20
-_NEIGHBOURS = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1], [-1, 0, 1], indexing="ij"), -1).reshape(27, 3)
+_OFFSETS = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1], [-1, 0, 1], indexing="ij"), -1).reshape(27, 3)
 
 
 @dataclass(frozen=True)
 class VoxelLevel:
-    """One level: integer cells (n, 3), neighbour rows (n, 27) with n for "empty", and the link to the next level.
+    """One level: integer cells (n, 3), who neighbours whom, and the link to the next level.
 
+    neighbours: for each of the first 13 of the 27 offsets of a 3x3x3 kernel, rows (2, pairs) of the voxels with a
+    neighbour there and of these neighbours; for the other 13 the same pairs serve the other way round.
     children: (n_next * 8,) rows of this level, n for "empty"; slot: (n,) the place of each voxel in `children`.
     Both are None at the coarsest level.
     """
 
     cells: NDArray[np.int64]
-    neighbours: NDArray[np.int64]
+    neighbours: list[NDArray[np.int64]]
     children: NDArray[np.int64] | None
     slot: NDArray[np.int64] | None
 
@@ -47,7 +49,7 @@ def build_pyramid(coordinates: NDArray[np.floating], levels: int) -> VoxelPyrami
     pyramid: list[VoxelLevel] = []
     for level in range(levels):
         cells = _cells(keys)
-        neighbours = _neighbour_rows(keys, cells)
+        neighbours = _neighbour_pairs(keys, cells)
         if level == levels - 1:
             pyramid.append(VoxelLevel(cells, neighbours, None, None))
             break
@@ -70,15 +72,11 @@ def _cells(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([keys >> (2 * _KEY_BITS), (keys >> _KEY_BITS) & mask, keys & mask], axis=1)
 
 
-def _neighbour_rows(keys: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    n = len(keys)
-    table = np.full((n, 27), n, dtype=np.int64)
-    rows = np.arange(n)
-    table[:, 13] = rows
-    for k in range(13):  # the other half follows by symmetry
-        wanted = _keys(cells + _NEIGHBOURS[k])
-        found = np.minimum(np.searchsorted(keys, wanted), n - 1)
-        hit = keys[found] == wanted
-        table[hit, k] = found[hit]
-        table[found[hit], 26 - k] = rows[hit]
-    return table
+def _neighbour_pairs(keys: NDArray[np.int64], cells: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    pairs = []
+    for offset in _OFFSETS[:13]:
+        wanted = _keys(cells + offset)
+        found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        voxel = np.flatnonzero(keys[found] == wanted)
+        pairs.append(np.stack([voxel, found[voxel]]))
+    return pairs

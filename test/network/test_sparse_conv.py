@@ -16,7 +16,8 @@ def pyramid(request):
 
 
 def tensors(level):
-    return tuple(torch.from_numpy(t) for t in (level.neighbours, level.children, level.slot))
+    neighbours = tuple(torch.from_numpy(pairs) for pairs in level.neighbours)
+    return neighbours, torch.from_numpy(level.children), torch.from_numpy(level.slot)
 
 
 def to_dense(level, features, size=24):
@@ -30,7 +31,7 @@ def test_submanifold_convolution_equals_dense_convolution_at_occupied_voxels(pyr
     neighbours, _, _ = tensors(level)
     conv = SubmanifoldConv(4, 6).double()
     x = torch.randn(len(level.cells), 4, dtype=torch.float64)
-    # Tap k of the table is the offset (k // 9, k // 3 % 3, k % 3) - 1, the order of a dense kernel.
+    # Tap k is the offset (k // 9, k // 3 % 3, k % 3) - 1, the order of a dense kernel.
     kernel = conv.weight.view(3, 3, 3, 4, 6).permute(4, 3, 0, 1, 2)
     dense = F.conv3d(to_dense(level, x), kernel, padding=1)[0].permute(1, 2, 3, 0)
     torch.testing.assert_close(conv(x, neighbours), dense[tuple(level.cells.T)])
@@ -62,7 +63,7 @@ def test_up_convolution_is_the_transpose_of_a_down_convolution(pyramid):
 def test_gradients_equal_finite_differences():
     pyramid = build_pyramid(np.random.default_rng(5).uniform(0, 4, (25, 3)), levels=2)
     neighbours, children, slot = tensors(pyramid.levels[0])
-    x = torch.randn(len(neighbours), 2, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(len(pyramid.levels[0].cells), 2, dtype=torch.float64, requires_grad=True)
     y = torch.randn(len(pyramid.levels[1].cells), 2, dtype=torch.float64, requires_grad=True)
     same, down, up = SubmanifoldConv(2, 3).double(), DownConv(2, 3).double(), UpConv(2, 3).double()
     for layer, inputs in ((same, (x, neighbours)), (down, (x, children, slot)), (up, (y, children, slot))):

@@ -79,10 +79,11 @@ def test_the_published_losses_fall_on_a_sample_seen_again(boxes, tmp_path):
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
     history = []
-    for _ in range(25):
+    for _ in range(30):
         optimizer.zero_grad()
         loss, terms = sample_loss(model, sample, settings(boxes, tmp_path, hours=1), True, generator, rng)
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)  # as the trainer does: some poses have huge gradients
         optimizer.step()
         assert np.isfinite(list(terms.values())).all()
         history.append(terms)
