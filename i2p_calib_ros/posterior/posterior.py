@@ -19,7 +19,6 @@ class PosePosterior:
 
     T_mean: (4, 4). covariance: (6, 6) of `xi` in `T_true = exp(xi) @ T_mean`, order x, y, z, rx, ry, rz (m, rad).
     samples: (m, 4, 4). weights: (m,), sum 1. effective_sample_size: 1 / sum(weights^2).
-    multimodal: the samples fall into groups that one Gaussian does not describe (see `modes`).
     """
 
     T_mean: NDArray[np.float64]
@@ -27,7 +26,6 @@ class PosePosterior:
     samples: NDArray[np.float64]
     weights: NDArray[np.float64]
     effective_sample_size: float
-    multimodal: bool
 
     @classmethod
     def from_samples(cls, samples: NDArray[np.float64], weights: NDArray[np.float64]) -> PosePosterior:
@@ -43,8 +41,12 @@ class PosePosterior:
             samples=samples,
             weights=weights,
             effective_sample_size=float(1.0 / np.sum(weights**2)),
-            multimodal=is_multimodal(twists, weights),
         )
+
+    @property
+    def multimodal(self) -> bool:
+        """Whether the samples fall into groups that one Gaussian does not describe (see `modes`); not kept."""
+        return is_multimodal(_twists_from(self.T_mean, self.samples), self.weights)
 
     @property
     def translation_m(self) -> NDArray[np.float64]:
@@ -69,8 +71,12 @@ def _karcher_mean(
     """Mean pose (4, 4), where the weighted mean twist vanishes, and the twists (m, 6) of the samples from it."""
     T_mean = samples[np.argmax(weights)]
     for _ in range(_KARCHER_ITERATIONS):
-        step = weights @ se3.log(samples @ se3.inverse(T_mean))
+        step = weights @ _twists_from(T_mean, samples)
         T_mean = se3.exp(step) @ T_mean
         if np.abs(step).max() < 1e-9:
             break
-    return T_mean, se3.log(samples @ se3.inverse(T_mean))
+    return T_mean, _twists_from(T_mean, samples)
+
+
+def _twists_from(T_mean: NDArray[np.float64], samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    return se3.log(samples @ se3.inverse(T_mean))

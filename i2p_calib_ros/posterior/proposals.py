@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,28 +26,41 @@ class Ellipse:
     scale: NDArray[np.float64]
     dof: float = np.inf
 
+    @cached_property
+    def _factor(self) -> NDArray[np.float64]:
+        return np.asarray(np.linalg.cholesky(self.scale), dtype=np.float64)
+
+    @cached_property
+    def _whitening(self) -> NDArray[np.float64]:
+        # An explicit inverse: triangular solvers of threaded BLAS libraries cost milliseconds for a 6x6 factor.
+        return np.asarray(np.linalg.inv(self._factor).T, dtype=np.float64)
+
+    @cached_property
+    def _log_density_at_mean(self) -> float:
+        d = len(self.mean)
+        half_log_det = np.sum(np.log(np.diag(self._factor)))
+        if not np.isfinite(self.dof):
+            return float(-0.5 * d * np.log(2.0 * np.pi) - half_log_det)
+        constant = gammaln(0.5 * (self.dof + d)) - gammaln(0.5 * self.dof) - 0.5 * d * np.log(self.dof * np.pi)
+        return float(constant - half_log_det)
+
     def whiten(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (m, d) in coordinates where the density is centred and round."""
-        # An explicit inverse: triangular solvers of threaded BLAS libraries cost milliseconds for a 6x6 factor.
-        return (z - self.mean) @ np.linalg.inv(np.linalg.cholesky(self.scale)).T
+        return (z - self.mean) @ self._whitening
 
     def draw(self, uniform_like: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Points (m, d) of the density from standard normal points (m, d)."""
-        spread = uniform_like @ np.linalg.cholesky(self.scale).T
+        spread = uniform_like @ self._factor.T
         if np.isfinite(self.dof):
             spread *= np.sqrt(self.dof / rng.chisquare(self.dof, len(spread)))[:, None]
         return self.mean + spread
 
     def log_density(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log density at points (m, d): (m,)."""
-        d = len(self.mean)
         distance = np.sum(self.whiten(z) ** 2, axis=1)
-        half_log_det = np.sum(np.log(np.diag(np.linalg.cholesky(self.scale))))
         if not np.isfinite(self.dof):
-            return -0.5 * distance - 0.5 * d * np.log(2.0 * np.pi) - half_log_det
-        half = 0.5 * (self.dof + d)
-        constant = gammaln(half) - gammaln(0.5 * self.dof) - 0.5 * d * np.log(self.dof * np.pi) - half_log_det
-        return constant - half * np.log1p(distance / self.dof)
+            return self._log_density_at_mean - 0.5 * distance
+        return self._log_density_at_mean - 0.5 * (self.dof + len(self.mean)) * np.log1p(distance / self.dof)
 
 
 def tempering_exponent(log_base: NDArray[np.float64], log_factor: NDArray[np.float64], target_size: float) -> float:
