@@ -245,6 +245,7 @@ def make_world_files(
     processes: Annotated[Optional[int], typer.Option(min=1, help="one a core by default")] = None,  # noqa: UP045
     size: Annotated[Optional[str], typer.Option(help="of all images, e.g. 640x192; random by default")] = None,  # noqa: UP045
     kind: Annotated[Optional[str], typer.Option(help="of all places; any by default")] = None,  # noqa: UP045
+    lidar: Annotated[Optional[str], typer.Option(help="of all rigs, e.g. VLP-16; any by default")] = None,  # noqa: UP045
     sector: Annotated[
         float, typer.Option(min=10, max=180, help="degrees left and right of the camera's heading that clouds reach")
     ] = 100.0,
@@ -265,6 +266,7 @@ def make_world_files(
         every,
         None if size is None else _size(size),
         kind,
+        lidar,
         sector,
         bag,
         decalibration,

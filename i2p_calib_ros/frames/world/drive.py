@@ -78,6 +78,7 @@ class SyntheticDrive:
     """Frame source over `frames` frames at `rate_hz`; everything follows from `seed`.
 
     `kind` names a kind of place (places.PLACE_KINDS), else any; `size` is width and height of the images, else random;
+    `lidar` names a sensor (lidar.patterns.PATTERNS), else any;
     `place` and `rig` replace the random ones; of the clouds, what lies at most `sector_deg` left or right of the
     camera's heading is kept. The recording carries the extrinsic the rig was calibrated to; `decalibration` moves the
     camera away from it.
@@ -92,6 +93,7 @@ class SyntheticDrive:
         kind: str | None = None,
         decalibration: Decalibration | None = None,
         size: tuple[int, int] | None = None,
+        lidar: str | None = None,
         sector_deg: float = 180.0,
         place: Place | None = None,
         rig: Rig | None = None,
@@ -102,7 +104,7 @@ class SyntheticDrive:
         self._frames = frames
         duration_s = frames / rate_hz + 2 * _LEAD_IN_S
         self.place = make_place(self._stream(_PLACE), kind, duration_s) if place is None else place
-        self.rig = random_rig(self._stream(_RIG), _slow(self.place), size) if rig is None else rig
+        self.rig = random_rig(self._stream(_RIG), _slow(self.place), size, lidar) if rig is None else rig
         self.decalibration = decalibration
         self.sector_deg = sector_deg
         self.camera = self.rig.camera

@@ -99,14 +99,18 @@ class Rig:
         return free
 
 
-def random_rig(rng: np.random.Generator, slow: bool = False, size: tuple[int, int] | None = None) -> Rig:
-    """A rig as one may meet it. `slow`: on a small robot; `size`: width and height of the images, else random."""
+def random_rig(
+    rng: np.random.Generator, slow: bool = False, size: tuple[int, int] | None = None, lidar: str | None = None
+) -> Rig:
+    """A rig as one may meet it. `slow`: on a small robot; `size`: width and height of the images; `lidar`: one of
+    PATTERNS; both random if None."""
     kind = "robot" if slow else str(rng.choice(list(VEHICLES), p=[0.5, 0.2, 0.2, 0.1]))
     vehicle = VEHICLES[kind]
     roof_m = rng.uniform(*vehicle.roof_m)
     heading_deg = _camera_heading_deg(rng)
     T_body_camera = _mount_camera(rng, vehicle, roof_m, heading_deg)
-    pattern = _random_pattern(rng)
+    drawn = _random_pattern(rng)
+    pattern = drawn if lidar is None else PATTERNS[lidar]
     synchronised = rng.random() < 0.7
     return Rig(
         kind,

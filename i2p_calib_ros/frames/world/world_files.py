@@ -19,6 +19,7 @@ from i2p_calib_ros.frames.bag_writer import write_bag
 from i2p_calib_ros.frames.sequence import FIRST_STAMP_NS
 from i2p_calib_ros.frames.sequence_writer import write_json, write_sequence
 from i2p_calib_ros.frames.world.drive import Decalibration, SyntheticDrive
+from i2p_calib_ros.frames.world.lidar.patterns import PATTERNS
 from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS
 
 _SETTINGS_FILE = "world.json"
@@ -28,8 +29,8 @@ _LICENCE = "Apache-2.0"
 @dataclass(frozen=True)
 class WorldSettings:
     """What a world on disk is made of: `frames` in all, in drives of `frames_per_drive`, of every `every`-th sweep of
-    a 10 Hz LiDAR. `size`: width and height of all images, else random; `kind`: of the places, else any; `sector_deg`:
-    how far left and right of the camera's heading clouds reach.
+    a 10 Hz LiDAR. `size`: width and height of all images, else random; `kind`: of the places, else any; `lidar`: model
+    of all LiDARs, else any; `sector_deg`: how far left and right of the camera's heading clouds reach.
 
     As bags (`bag`), the camera may have moved since it was calibrated: by `rotation_deg` and `translation_m` in a
     random direction, `decalibration` constant from the start, drifting over the whole drive, or a bump in its middle.
@@ -41,6 +42,7 @@ class WorldSettings:
     every: int = 3
     size: tuple[int, int] | None = None
     kind: str | None = None
+    lidar: str | None = None
     sector_deg: float = 180.0
     bag: bool = False
     decalibration: str = "constant"
@@ -64,6 +66,7 @@ class WorldSettings:
             rate_hz=10.0 / self.every,
             kind=self.kind,
             size=self.size,
+            lidar=self.lidar,
             sector_deg=self.sector_deg,
             decalibration=self._decalibration_of(seed, 0.1 * self.every * frames),
         )
@@ -173,6 +176,8 @@ def _claim(out: Path, settings: WorldSettings) -> None:
     """Write the settings into the folder, or find the same ones there."""
     if settings.kind not in (None, *PLACE_KINDS):
         raise CalibrationInputError(f"unknown kind of place '{settings.kind}'; there are: {', '.join(PLACE_KINDS)}")
+    if settings.lidar not in (None, *PATTERNS):
+        raise CalibrationInputError(f"unknown LiDAR '{settings.lidar}'; there are: {', '.join(PATTERNS)}")
     if settings.decalibration not in DECALIBRATIONS:
         raise CalibrationInputError(
             f"unknown decalibration '{settings.decalibration}'; there are: {', '.join(DECALIBRATIONS)}"

@@ -244,9 +244,27 @@ def test_a_world_is_the_same_for_any_number_of_processes_and_goes_on_after_a_sto
         next(make_world(replace(world, seed=8), tmp_path / "one", processes=1))
 
 
+def test_a_named_lidar_is_on_all_rigs_and_changes_nothing_before_it(tmp_path):
+    for seed in range(8):
+        rng, same = (np.random.default_rng(seed) for _ in range(2))
+        named, random = random_rig(rng, size=SMALL, lidar="Mid-40"), random_rig(same, size=SMALL)
+        assert named.lidar.pattern is PATTERNS["Mid-40"]
+        np.testing.assert_array_equal(named.T_body_camera, random.T_body_camera)
+        np.testing.assert_array_equal(named.camera.K, random.camera.K)
+    world = WorldSettings(frames=1, seed=7, size=(160, 96), kind="tunnel", lidar="VLP-16")
+    assert sum(make_world(world, tmp_path / "world", processes=1)) == 1
+    about = json.loads(next((tmp_path / "world").glob("*/sequence.json")).read_text())
+    assert about["lidar"] == "VLP-16"
+
+
 @pytest.mark.parametrize(
     "changes, complaint",
-    [({"kind": "moon"}, "moon"), ({"decalibration": "sudden"}, "bump"), ({"rotation_deg": 3.0}, "--bag")],
+    [
+        ({"kind": "moon"}, "moon"),
+        ({"lidar": "HAL-9000"}, "VLP-16"),
+        ({"decalibration": "sudden"}, "bump"),
+        ({"rotation_deg": 3.0}, "--bag"),
+    ],
 )
 def test_settings_that_cannot_be_met_are_refused(changes, complaint, tmp_path):
     with pytest.raises(CalibrationInputError, match=complaint):
