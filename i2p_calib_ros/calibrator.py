@@ -24,16 +24,19 @@ from i2p_calib_ros.heading_search import HeadingVotes, found_at, headings, leave
 from i2p_calib_ros.network.architectures import prepare_inputs
 from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.network.spread import CLOSE_STARTS, COARSE_STARTS, FINE_STARTS, PriorSpread
-from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
+from i2p_calib_ros.posterior.amis import (
+    FOUND_SIGMAS,
+    sample_posterior,
+    sample_posterior_near,
+    search_again_if_sparse,
+)
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 from i2p_calib_ros.posterior.ransac import ransac_poses
 
 _NEAR_SAMPLES = 192
-_LATER_SIGMAS = 3.0
 _LEAST_EFFECTIVE_SAMPLES = 20.0  # a covariance of fewer, 21 numbers, is chance
-_SEARCHES_AROUND_FOUND = 3
 _SECOND_LOOKS = 6
 _AWAY_M = 1e4  # behind the camera
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
@@ -122,7 +125,7 @@ class FrameMatcher:
             likelihood, posterior = look.likelihood, look.posterior
             seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
             spread = spread_of(seen_from)
-            found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, _LATER_SIGMAS, prior)
+            found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, FOUND_SIGMAS, prior)
             around = found if CLOSE_STARTS.reaches(spread) else None
         if look.matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
             field = look.matches.fine(posterior.T_mean, FINE_STARTS.clip(spread))
@@ -169,11 +172,13 @@ class FrameMatcher:
             if not self.config.knows_prior:
                 starts = np.concatenate([starts, ransac_poses(matches.coarse)])
             posterior = sample_posterior(likelihood.log_likelihood, prior, start_poses=starts)
-        for _ in range(_SEARCHES_AROUND_FOUND):
-            if not _too_few_samples(posterior):
-                break
-            found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, _LATER_SIGMAS, prior)
-            posterior = self._sample_near(likelihood, prior, found)
+        posterior = search_again_if_sparse(
+            posterior,
+            likelihood.log_likelihood,
+            prior,
+            least_effective_samples=_LEAST_EFFECTIVE_SAMPLES,
+            samples_per_round=_NEAR_SAMPLES,
+        )
         return _Look(matches, likelihood, prior, posterior)
 
     def _sample_near(self, likelihood: PoseLikelihood, prior: PosePrior, around: PoseNeighbourhood) -> PosePosterior:

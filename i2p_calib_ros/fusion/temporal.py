@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.fusion.image_delay import ImageDelay, MovingFrame, estimate_image_delay
-from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near
+from i2p_calib_ros.posterior.amis import sample_posterior, sample_posterior_near, search_again_if_sparse
 from i2p_calib_ros.posterior.likelihood import PoseLikelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
@@ -162,7 +162,7 @@ class TemporalFusion:
         """Posterior of the window: tracked where there is an estimate to start from, or searched over the whole prior.
 
         `start` is another guess to search from. A track that is lost, with too few samples where the posterior is, is
-        searched for.
+        searched for; a search that finds it with too few goes on around it.
         """
         weight = 1.0 / (1.0 + (len(keyframes) - 1) * self.settings.correlation)
 
@@ -177,7 +177,10 @@ class TemporalFusion:
             if tracked.effective_sample_size >= _LEAST_EFFECTIVE_SAMPLES:
                 return tracked
             starts.append(tracked.T_mean)
-        return sample_posterior(joint, self.prior, start_poses=np.stack(starts))
+        searched = sample_posterior(joint, self.prior, start_poses=np.stack(starts))
+        return search_again_if_sparse(
+            searched, joint, self.prior, least_effective_samples=_LEAST_EFFECTIVE_SAMPLES
+        )
 
     def _gate(self, T: NDArray[np.float64]) -> bool:
         """Mark the keyframes that disagree with a pose; whether any mark changed. A majority is never gated."""

@@ -42,6 +42,10 @@ LogLikelihood = Callable[[torch.Tensor], torch.Tensor]
 _DIM = 6
 _PEAK_NEIGHBOURS = 4
 _DRAWS_PER_ROUND = 2  # of the sampling rounds: the mixture is refitted after each
+_SEARCHES_AROUND_FOUND = 3
+
+FOUND_SIGMAS = 3.0
+"""How far around what a search found the next one looks, in its standard deviations."""
 
 
 class LikelihoodError(RuntimeError):
@@ -141,6 +145,27 @@ def sample_posterior_near(
         return log_likelihood(T) + torch.from_numpy(prior.log_density(poses) - around.log_density(poses))
 
     return sample_posterior(log_likelihood_and_prior, around, rounds=rounds, samples_per_round=samples_per_round)
+
+
+def search_again_if_sparse(
+    posterior: PosePosterior,
+    log_likelihood: LogLikelihood,
+    prior: PosePrior,
+    *,
+    least_effective_samples: float,
+    samples_per_round: int = 128,
+) -> PosePosterior:
+    """A posterior with enough effective samples for a covariance: the given one, or searched for around it.
+
+    A search of a whole prior may find one that is 40 times narrower with hardly a sample inside; three more, each
+    around what the last one found, fill nearly all of them.
+    """
+    for _ in range(_SEARCHES_AROUND_FOUND):
+        if posterior.effective_sample_size >= least_effective_samples:
+            break
+        found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, FOUND_SIGMAS, prior)
+        posterior = sample_posterior_near(log_likelihood, prior, found, samples_per_round=samples_per_round)
+    return posterior
 
 
 class _Pool:

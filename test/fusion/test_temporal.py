@@ -1,8 +1,12 @@
 """Temporal fusion with frames whose likelihood is known: information adds up, outliers and jumps are handled."""
 
+from functools import partial
+
 import numpy as np
+import pytest
 import torch
 
+from i2p_calib_ros.fusion import temporal
 from i2p_calib_ros.fusion.temporal import FusionSettings, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.posterior.amis import sample_posterior
@@ -55,6 +59,19 @@ def test_fusing_gaussian_frames_gives_the_analytic_posterior_with_the_prior_coun
     expected = (twists.sum(axis=0) / SIGMA**2 + from_prior / belief.sigma**2) / information
     off = se3.log(estimate.T_mean @ se3.inverse(T_TRUE)) - expected
     np.testing.assert_array_less(np.abs(off) * information**0.5, 0.5)
+
+
+@pytest.mark.parametrize("narrower", [10.0, 20.0, 40.0])
+def test_a_search_that_ends_with_hardly_a_sample_goes_on_until_the_covariance_is_honest(narrower, monkeypatch):
+    """With a few hundred poses a Gaussian does what a ragged likelihood does with thousands."""
+    short = partial(sample_posterior, rounds=4, samples_per_round=64)
+    monkeypatch.setattr(temporal, "sample_posterior", short)
+    belief = PosePrior.from_spread(se3.perturb(T_TRUE, [7.0, -8.0, 6.0], [0.3, 0.4, -0.4]), 5.8, 0.29)
+    frame = GaussianFrame(T_TRUE, belief.sigma / narrower)
+    assert short(frame.log_likelihood, belief).effective_sample_size < 2
+    estimate = feed(TemporalFusion(belief, INDEPENDENT), [frame])
+    np.testing.assert_allclose(np.sqrt(np.diag(estimate.covariance)), frame.sigma, rtol=0.35)
+    assert np.abs(se3.log(estimate.T_mean @ se3.inverse(T_TRUE)) / frame.sigma).max() < 1.0
 
 
 def test_axes_that_only_constrain_each_other_keep_an_honest_covariance():
