@@ -17,6 +17,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the package sets it where it is i
 import numpy as np
 import torch
 
+from i2p_calib_ros.allocator import keep_freed_memory
 from i2p_calib_ros.calibrator import FrameMatcher
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--model", default="vpp_real")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
 
     engine = TorchEngine(load_model(arguments.model))
     sequence = SequenceFolder(arguments.sequence)

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from i2p_calib_ros.allocator import keep_freed_memory
 from i2p_calib_ros.errors import CalibrationInputError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ PointsTopic = Annotated[Optional[str], typer.Option(help="point cloud topic")]  
 
 def main() -> None:
     """Entry point: user errors become one message and exit code 2."""
+    keep_freed_memory()
     try:
         app()
     except CalibrationInputError as error:

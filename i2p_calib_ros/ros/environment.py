@@ -9,12 +9,9 @@ def process_environment() -> dict[str, str]:
     """What to set, before the process starts, for the node as well as for whatever publishes to it.
 
     The Fast DDS profile gives megabyte messages a shared memory that holds them; its variable has had two names.
-    The allocator keeps their buffers instead of returning them to the system, which faults every page in again.
     """
     profile = str(share_file("config/fastdds.xml"))
     return {
         "FASTDDS_DEFAULT_PROFILES_FILE": profile,
         "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
-        "MALLOC_MMAP_MAX_": "0",
-        "MALLOC_TRIM_THRESHOLD_": "1000000000",
     }

@@ -16,6 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 
+from i2p_calib_ros.allocator import keep_freed_memory
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.ros.calibration import Calibration
 from i2p_calib_ros.ros.conversions import diagnostic_array, header
@@ -167,6 +168,7 @@ class _EndSignals:
 
 def main() -> int:
     """Run the node until it is told to stop. Exit code 2: a parameter does not fit."""
+    keep_freed_memory()
     end = _EndSignals()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = None

@@ -17,6 +17,7 @@ from rclpy.time import Time
 from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
+from i2p_calib_ros.allocator import keep_freed_memory
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.bag_file import BagFile, BagMessage
 
@@ -107,6 +108,7 @@ def _message_class(type_name: str) -> type:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`i2p_calib_player BAG`; ROS arguments such as `--ros-args -r /a:=/b` rename topics."""
+    keep_freed_memory()
     argv = list(sys.argv if arguments is None else ["i2p_calib_player", *arguments])
     parser = argparse.ArgumentParser(prog="i2p_calib_player", description=__doc__)
     parser.add_argument("bag", help="a rosbag2 directory, .mcap or .db3 file")

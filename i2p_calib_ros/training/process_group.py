@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from i2p_calib_ros.allocator import keep_freed_memory
+
 
 @dataclass(frozen=True)
 class ProcessGroup:
@@ -68,6 +70,7 @@ def run_processes(work: Callable[[ProcessGroup], None], processes: int | None, r
 def _run(
     rank: int, size: int, work: Callable[[ProcessGroup], None], meet_at: str | None, parent: int | None
 ) -> None:
+    keep_freed_memory()
     if torch.cuda.is_available():
         local_rank = int(os.environ.get("LOCAL_RANK", rank))
         device = torch.device("cuda", local_rank % torch.cuda.device_count())
