@@ -303,13 +303,17 @@ def evaluate(
     ] = 2,
     sweep: Sweep = "timed",
     seed: int = 0,
+    processes: Annotated[
+        int, typer.Option(min=1, help="to share the trials; with one thread each, slower a frame, sooner done in all")
+    ] = 1,
     json_file: JsonFile = None,
     model: Model = "vpp_real",
     likelihood: Likelihood = None,
     device: Device = None,
 ) -> None:
     """Measure accuracy on sequences with a known extrinsic."""
-    from i2p_calib_ros.evaluation.protocols import PROTOCOLS, GlobalStart, StartError, run_protocol, summarize
+    from i2p_calib_ros.evaluation.protocols import PROTOCOLS, GlobalStart, StartError, run_protocol
+    from i2p_calib_ros.evaluation.trials import summarize
     from i2p_calib_ros.frames.sequence import iter_sequences
 
     if protocol not in PROTOCOLS:
@@ -329,6 +333,7 @@ def evaluate(
             passes=passes,
             sweep=sweep,
             seed=seed,
+            processes=processes,
             progress=lambda: advance(""),
         )
     summary = {

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
 from i2p_calib_ros.engines.torch_engine import TorchEngine
-from i2p_calib_ros.evaluation.metrics import summarize_errors, summarize_registration, summarize_uncertainty
+from i2p_calib_ros.evaluation.trials import Trials
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.motion_compensation import MotionCompensation, Sweep
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
 from i2p_calib_ros.network.spread import GLOBAL_SPREAD, GLOBAL_TRANSLATION_M, GLOBAL_YAW_DEG, random_global_error
 from i2p_calib_ros.posterior.prior import PosePrior
+from i2p_calib_ros.worker_pool import run_jobs
 
 PROTOCOLS = ("local", "sequence", "global")
 _SEQUENCE_FRAMES = 50
+_runner: _TrialRunner
 
 
 @dataclass(frozen=True)
@@ -59,34 +60,60 @@ class GlobalStart:
         return f"±{GLOBAL_YAW_DEG:g}° about y and ±{GLOBAL_TRANSLATION_M:g} m along x and z"
 
 
-@dataclass
-class Trials:
-    """Results of one sequence, a row a trial. T are `T_camera_lidar`."""
+@dataclass(frozen=True)
+class _Trial:
+    """One start: a single frame, the first of `frames` that can be used, or where None the whole sequence, fused."""
 
-    name: str
-    T_true: NDArray[np.float64]
-    starts: list[PoseError] = field(default_factory=list)
-    errors: list[PoseError] = field(default_factory=list)
-    T_mean: list[NDArray[np.float64]] = field(default_factory=list)
-    covariance: list[NDArray[np.float64]] = field(default_factory=list)
-    seconds_a_frame: list[float] = field(default_factory=list)
-    image_delay_s: list[float] = field(default_factory=list)
-    """Of fused estimates only."""
-    failed: int = 0
+    sequence: SequenceFolder
+    prior: PosePrior
+    frames: NDArray[np.int64] | None
+    seed: int
 
-    def add(
-        self,
-        prior: PosePrior,
-        T_mean: NDArray[np.float64],
-        covariance: NDArray[np.float64],
-        seconds_a_frame: Sequence[float],
-    ) -> None:
-        """Judge one estimate that started from `prior`."""
-        self.starts.append(se3.pose_error(prior.T_mean, self.T_true))
-        self.errors.append(se3.pose_error(T_mean, self.T_true))
-        self.T_mean.append(T_mean)
-        self.covariance.append(covariance)
-        self.seconds_a_frame.extend(seconds_a_frame)
+
+@dataclass(frozen=True)
+class _TrialRunner:
+    """What all trials of a run have in common."""
+
+    engine: TorchEngine
+    passes: int
+    sweep: Sweep
+
+    def run(self, trial: _Trial) -> Trials:
+        """The result, the only one of these trials; none where no frame can be used."""
+        result = Trials(trial.sequence.name, trial.sequence.initial_extrinsic())
+        if trial.frames is None:
+            self._run_sequence(trial, result)
+        else:
+            self._run_single_frame(trial, trial.frames, result)
+        return result
+
+    def _run_single_frame(self, trial: _Trial, frames: NDArray[np.int64], result: Trials) -> None:
+        matcher = FrameMatcher(self.engine, trial.sequence.camera, trial.seed)
+        for index in frames:
+            try:
+                frame = _single_frame(trial.sequence, int(index), self.sweep)
+                estimate = matcher.estimate(frame, trial.prior, trial.prior, self.passes)
+            except FrameRejected:
+                result.failed += 1
+                continue
+            result.add(trial.prior, estimate.posterior.T_mean, estimate.posterior.covariance, [estimate.seconds])
+            return
+
+    def _run_sequence(self, trial: _Trial, result: Trials) -> None:
+        calibrator = Calibrator(self.engine, trial.sequence.camera, trial.prior)
+        compensate = MotionCompensation(self.sweep)
+        seconds = []
+        for index in range(min(len(trial.sequence), _SEQUENCE_FRAMES)):
+            try:
+                step = calibrator.update(compensate(trial.sequence.load(index)))
+            except FrameRejected:
+                result.failed += 1
+                continue
+            if step is not None:
+                seconds.append(step.seconds)
+        if calibrator.fused is not None:
+            result.add(trial.prior, calibrator.fused.T_mean, calibrator.fused.covariance, seconds)
+            result.image_delay_s.append(calibrator.fused.image_delay.mean_s)
 
 
 def run_protocol(
@@ -99,44 +126,41 @@ def run_protocol(
     passes: int = 2,
     sweep: Sweep = "timed",
     seed: int = 0,
+    processes: int = 1,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Trials]:
     """`trials` in all, dealt to the sequences in turn; `progress` is called after each.
 
     A frame that cannot be used is counted as failed and another one taken; a sequence without any usable frame gives
-    no trial.
+    no trial. Results do not depend on the number of `processes`, but the time a frame does.
     """
     rng = np.random.default_rng(seed)
-    results = [Trials(s.name, s.initial_extrinsic()) for s in sequences]
-    matchers = [FrameMatcher(engine, s.camera, seed) for s in sequences]
-    for trial in range(trials):
-        which = trial % len(sequences)
-        prior = start.draw(results[which].T_true, rng)
-        if protocol == "sequence":
-            _run_sequence(sequences[which], engine, prior, results[which], sweep)
-        else:
-            _run_single_frame(sequences[which], matchers[which], prior, results[which], passes, sweep, rng)
+    drawn = []
+    for number in range(trials):
+        sequence = sequences[number % len(sequences)]
+        prior = start.draw(sequence.initial_extrinsic(), rng)
+        frames = None if protocol == "sequence" else rng.permutation(len(sequence))
+        drawn.append(_Trial(sequence, prior, frames, seed + number))
+    done: dict[int, Trials] = {}
+    shared = _TrialRunner(engine, passes, sweep), torch.get_num_threads() if processes == 1 else 1
+    for number, result in run_jobs(_run_trial, [(trial,) for trial in drawn], processes, _set_runner, shared):
+        done[number] = result
         progress()
+    results = [Trials(s.name, s.initial_extrinsic()) for s in sequences]
+    for number in range(trials):
+        results[number % len(sequences)].extend(done[number])
     return results
 
 
-def _run_single_frame(
-    sequence: SequenceFolder,
-    matcher: FrameMatcher,
-    prior: PosePrior,
-    result: Trials,
-    passes: int,
-    sweep: Sweep,
-    rng: np.random.Generator,
-) -> None:
-    for index in rng.permutation(len(sequence)):
-        try:
-            estimate = matcher.estimate(_single_frame(sequence, int(index), sweep), prior, prior, passes)
-        except FrameRejected:
-            result.failed += 1
-            continue
-        result.add(prior, estimate.posterior.T_mean, estimate.posterior.covariance, [estimate.seconds])
-        return
+def _set_runner(runner: _TrialRunner, threads: int) -> None:
+    """Once a process: its engine is too large to come with every trial."""
+    global _runner
+    _runner = runner
+    torch.set_num_threads(threads)
+
+
+def _run_trial(trial: _Trial) -> Trials:
+    return _runner.run(trial)
 
 
 def _single_frame(sequence: SequenceFolder, index: int, sweep: Sweep) -> Frame:
@@ -146,69 +170,3 @@ def _single_frame(sequence: SequenceFolder, index: int, sweep: Sweep) -> Frame:
         with suppress(FrameRejected):
             compensate(sequence.load(index - 1))
     return compensate(sequence.load(index))
-
-
-def _run_sequence(
-    sequence: SequenceFolder, engine: TorchEngine, prior: PosePrior, result: Trials, sweep: Sweep
-) -> None:
-    calibrator = Calibrator(engine, sequence.camera, prior)
-    compensate = MotionCompensation(sweep)
-    seconds = []
-    for index in range(min(len(sequence), _SEQUENCE_FRAMES)):
-        try:
-            step = calibrator.update(compensate(sequence.load(index)))
-        except FrameRejected:
-            result.failed += 1
-            continue
-        if step is not None:
-            seconds.append(step.seconds)
-    if calibrator.fused is not None:
-        result.add(prior, calibrator.fused.T_mean, calibrator.fused.covariance, seconds)
-        result.image_delay_s.append(calibrator.fused.image_delay.mean_s)
-
-
-def summarize(results: Sequence[Trials]) -> dict[str, Any]:
-    """`overall` and `by_sequence`: medians, signed means, success shares, honesty of the covariance, time."""
-    used = [r for r in results if r.errors]
-    return {"overall": _summary(used), "by_sequence": {r.name: _summary([r]) for r in used}}
-
-
-def _summary(results: Sequence[Trials]) -> dict[str, Any]:
-    errors = [e for r in results for e in r.errors]
-    starts = [e for r in results for e in r.starts]
-    summary = summarize_errors(errors, starts)
-    T_mean = np.array([T for r in results for T in r.T_mean])
-    T_true = np.array([r.T_true for r in results for _ in r.errors])
-    uncertainty = summarize_uncertainty(T_mean, np.array([c for r in results for c in r.covariance]), T_true)
-    worse = [
-        e.rotation_deg > s.rotation_deg or e.translation_m > s.translation_m
-        for e, s in zip(errors, starts, strict=True)
-    ]
-    seconds = [t for r in results for t in r.seconds_a_frame]
-    delays_s = [d for r in results for d in r.image_delay_s]
-    return {
-        "trials": len(errors),
-        "failed": sum(r.failed for r in results),
-        "median_rotation_deg": summary.rotation_median_deg,
-        "median_translation_m": summary.translation_median_m,
-        "mean_signed": _axes(summary.mean_signed_rotation_deg, summary.mean_signed_translation_m),
-        "std_signed": _axes(summary.std_signed_rotation_deg, summary.std_signed_translation_m),
-        "within_2deg_5cm": summary.within_2deg_5cm,
-        "within_1deg_2.5cm": summary.within_1deg_2_5cm,
-        "registration": asdict(summarize_registration(T_mean, T_true)),
-        "worse_than_start": float(np.mean(worse)),
-        "start_median_rotation_deg": summary.start_rotation_median_deg,
-        "start_median_translation_m": summary.start_translation_median_m,
-        "nees_mean": uncertainty.nees_mean,
-        "nees_median": uncertainty.nees_median,
-        "coverage": {f"{100 * p:g}": share for p, share in uncertainty.coverage.items()},
-        "image_delay_s": {"mean": float(np.mean(delays_s)), "std": float(np.std(delays_s))} if delays_s else None,
-        "seconds_a_frame": {"p50": float(np.median(seconds)), "p95": float(np.percentile(seconds, 95))},
-    }
-
-
-def _axes(rotation_deg: FloatArray, translation_m: FloatArray) -> dict[str, dict[str, float]]:
-    return {
-        "rotation_deg": dict(zip("xyz", rotation_deg.tolist(), strict=True)),
-        "translation_m": dict(zip("xyz", translation_m.tolist(), strict=True)),
-    }

@@ -9,7 +9,8 @@ from i2p_calib_ros.calibrator import Calibrator
 from i2p_calib_ros.cli import app
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
-from i2p_calib_ros.evaluation.protocols import GlobalStart, run_protocol, summarize
+from i2p_calib_ros.evaluation.protocols import GlobalStart, run_protocol
+from i2p_calib_ros.evaluation.trials import summarize
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.network.config import PointLevel, Vp2pConfig

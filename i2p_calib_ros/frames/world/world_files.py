@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from i2p_calib_ros.frames.sequence_writer import write_json, write_sequence
 from i2p_calib_ros.frames.world.drive import Decalibration, SyntheticDrive
 from i2p_calib_ros.frames.world.lidar.patterns import PATTERNS
 from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS
+from i2p_calib_ros.worker_pool import run_jobs
 
 _SETTINGS_FILE = "world.json"
 _LICENCE = "Apache-2.0"
@@ -109,14 +108,8 @@ def make_world(settings: WorldSettings, out: str | Path, processes: int) -> Iter
         for job in missing:
             yield _write_drive(*job)
         return
-    # Processes are started afresh: a fork would copy the locks of the threads that draw the progress bar.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(_write_drive, *job) for job in missing]
-        try:
-            for done in as_completed(jobs):
-                yield done.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    for _, frames in run_jobs(_write_drive, missing, processes):
+        yield frames
 
 
 def write_drive_folder(drive: SyntheticDrive, folder: str | Path) -> int:
