@@ -11,20 +11,17 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from i2p_calib_ros.allocator import keep_freed_memory
+from i2p_calib_ros.console import err, out, plain, print_evaluation, print_replay, progress
 from i2p_calib_ros.errors import CalibrationInputError
 
 if TYPE_CHECKING:
@@ -48,8 +45,6 @@ convert_app = typer.Typer(no_args_is_help=True, help="Recordings from sequence f
 app.add_typer(convert_app, name="convert")
 world_app = typer.Typer(no_args_is_help=True, help="Synthetic drives whose extrinsic is known exactly.")
 app.add_typer(world_app, name="world")
-out = Console()
-err = Console(stderr=True)
 
 Model = Annotated[str, typer.Option(help="model name, or path of a model's .yaml")]
 Device = Annotated[Optional[str], typer.Option(help="cpu or cuda; the GPU when there is one by default")]  # noqa: UP045
@@ -79,7 +74,7 @@ def main() -> None:
     try:
         app()
     except CalibrationInputError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]error:[/] {plain(str(error))}", soft_wrap=True)
         sys.exit(2)
 
 
@@ -132,12 +127,12 @@ def replay(
         prior = initial_prior(resolve_extrinsic(initial, source), spread_by_axis, moved_by, seed)
     engine = _engine(model, likelihood, device)
     total = len(source) if frames is None else min(frames, len(source))
-    with _progress("replay", total) as advance:
+    with progress("replay", total) as advance:
         result = replay_source(
             source, engine, prior, T_truth=T_truth, sweep=sweep, max_frames=frames, on_frame=advance
         )
     _write_results(result, out_dir, json_file)
-    _print_replay(result, out_dir)
+    print_replay(result, out_dir)
 
 
 @app.command()
@@ -160,7 +155,7 @@ def demo(
     out_dir.mkdir(parents=True, exist_ok=True)
     bag = out_dir / "drive.mcap"
     bag.unlink(missing_ok=True)
-    with _progress("drive", frames) as advance:
+    with progress("drive", frames) as advance:
         write_drive_bag(drive, bag, on_frame=lambda: advance(""))
     replay(bag, truth=str(bag.with_suffix(".truth.json")), out_dir=out_dir, model=model)
 
@@ -176,11 +171,10 @@ def convert_sequence(
     from i2p_calib_ros.frames.sequence import SequenceFolder
 
     source = SequenceFolder(folder)
-    with _progress("convert", len(source)) as advance:
+    with progress("convert", len(source)) as advance:
         written = write_bag(source, target, compressed=compressed, on_frame=lambda: advance(""))
     out.print(
         f"{written}\nnext: i2p-calib replay {target} --perturb 5deg,0.2m --truth tf",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -216,7 +210,7 @@ def convert_recording(
     T_camera_lidar = resolve_extrinsic(truth, source)
     left_out: Counter[str] = Counter()
     about = {"name": source.name, "sweep": sweep, "image_delay_s": image_delay}
-    with _progress("convert", len(source)) as advance:
+    with progress("convert", len(source)) as advance:
 
         def counted(frame: Frame) -> Frame:
             advance("")
@@ -232,7 +226,7 @@ def convert_recording(
         )
     lines = [f"{folder}: {written} frames", *(f"left out: {count} x {reason}" for reason, count in left_out.items())]
     lines.append(f"next: i2p-calib train --data {folder} --run runs/mine")
-    out.print("\n".join(lines), highlight=False, soft_wrap=True)
+    out.print("\n".join(lines), soft_wrap=True)
 
 
 @world_app.command("make")
@@ -274,7 +268,7 @@ def make_world_files(
         decalibration,
         *_pair(by, "--by"),
     )
-    with _progress("world make", frames) as advance:
+    with progress("world make", frames) as advance:
         for made in make_world(settings, out_dir, processes or os.cpu_count() or 1):
             for _ in range(made):
                 advance("")
@@ -284,7 +278,7 @@ def make_world_files(
         if bag
         else f"i2p-calib train --data {out_dir} --run runs/synthetic"
     )
-    out.print(f"{out_dir}: {frames} frames\nnext: {usage}", highlight=False, soft_wrap=True)
+    out.print(f"{out_dir}: {frames} frames\nnext: {usage}", soft_wrap=True)
 
 
 @app.command()
@@ -323,7 +317,7 @@ def evaluate(
         raise CalibrationInputError(f"no sequence under {data}: expected folders with a sequence.json")
     start = GlobalStart() if protocol == "global" else StartError(*_pair(bounds, "--bounds"))
     engine = _engine(model, likelihood, device)
-    with _progress("evaluate", trials) as advance:
+    with progress("evaluate", trials) as advance:
         results = run_protocol(
             protocol,
             sequences,
@@ -348,7 +342,7 @@ def evaluate(
     }
     if json_file is not None:
         _write_json(json_file, json.dumps(summary, indent=2))
-    _print_evaluation(summary)
+    print_evaluation(summary)
 
 
 @app.command()
@@ -401,7 +395,7 @@ def train(
             network=ARCHITECTURES[architecture],
         )
     )
-    out.print(f"checkpoint {checkpoint}\nnext: i2p-calib export {run} --name NAME --out .", highlight=False)
+    out.print(f"checkpoint {checkpoint}\nnext: i2p-calib export {run} --name NAME --out .")
 
 
 @app.command()
@@ -420,7 +414,7 @@ def export(
     from i2p_calib_ros.training.export import export_model
 
     card = export_model(run, name, out_dir, description=description, licence=licence)
-    out.print(f"{card}\nnext: i2p-calib evaluate --model {card} --data FOLDER_OF_SEQUENCES", highlight=False)
+    out.print(f"{card}\nnext: i2p-calib evaluate --model {card} --data FOLDER_OF_SEQUENCES")
 
 
 @app.command()
@@ -433,7 +427,7 @@ def doctor(
     for title, rows in [*describe_installation(), *(describe_recording(recording) if recording else [])]:
         table = Table(title=title, title_justify="left", show_header=False)
         for row in rows:
-            table.add_row(*map(_plain, row))
+            table.add_row(*map(plain, row))
         out.print(table)
 
 
@@ -462,21 +456,6 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
-    """A progress bar on the error stream; call what is yielded with a text after every step."""
-    columns = (
-        TextColumn(f"[bold]{what}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda text: bar.update(task, advance=1, description=text)
-
-
 def _write_results(result: ReplayResult, out_dir: Path, json_file: Path | None) -> None:
     from i2p_calib_ros.evaluation.extrinsic_file import write_extrinsic
     from i2p_calib_ros.evaluation.report import write_report
@@ -488,106 +467,6 @@ def _write_results(result: ReplayResult, out_dir: Path, json_file: Path | None) 
         if path is not None:
             _write_json(path, text)
     write_report(result, out_dir / "report.html")
-
-
-def _print_replay(result: ReplayResult, out_dir: Path) -> None:
-    from i2p_calib_ros.evaluation.extrinsic_file import static_transform_command
-    from i2p_calib_ros.evaluation.report import delay_sentence, verdict_sentence
-    from i2p_calib_ros.geometry import se3
-
-    table = Table(title="Extrinsic", title_justify="left")
-    table.add_column("")
-    table.add_column("x  y  z [m]", justify="right")
-    table.add_column("roll pitch yaw [deg]", justify="right")
-
-    def add_row(title: str, metres: Any, degrees: Any) -> None:
-        table.add_row(title, " ".join(f"{v:+.3f}" for v in metres), " ".join(f"{v:+.2f}" for v in degrees))
-
-    for title, T in (
-        ("T_camera_lidar", result.T_final),
-        ("T_lidar_camera (as in TF)", se3.inverse(result.T_final)),
-    ):
-        add_row(title, T[:3, 3], np.rad2deg(se3.euler_rpy(T)))
-    table.add_section()
-    error = result.error(result.T_final)
-    add_row("std. deviation, camera axes", result.sigma_translation_m, result.sigma_rotation_deg)
-    add_row("correction, camera axes", result.correction.signed_translation_m, result.correction.signed_rotation_deg)
-    if error is not None:
-        add_row("error against truth", error.signed_translation_m, error.signed_rotation_deg)
-    out.print(table)
-    start = result.error(result.T_initial)
-    if error is not None and start is not None:
-        out.print(
-            f"error    {start.rotation_deg:.2f}° / {100 * start.translation_m:.1f} cm at the start, "
-            f"{error.rotation_deg:.2f}° / {100 * error.translation_m:.1f} cm now",
-            highlight=False,
-        )
-    latency = result.latency_percentiles_s()
-    if latency is not None:
-        out.print(
-            f"time     {1e3 * latency[0]:.0f} ms p50, {1e3 * latency[1]:.0f} ms p95 a keyframe ({result.model.engine})",
-            highlight=False,
-        )
-    out.print(
-        f"frames   {result.frames_used} keyframes, {result.frames_between} between them or kept aside, "
-        f"{result.frames_rejected} rejected; {result.frames_compensated} compensated for motion",
-        highlight=False,
-    )
-    out.print(f"stamps   {delay_sentence(result)}", highlight=False)
-    for reason, count in result.rejected.items():
-        out.print(f"         {count} x {_plain(reason)}", highlight=False)
-    out.print(
-        f"verdict  [bold]{_plain(verdict_sentence(result))}[/]\n         {_plain(result.reason)}",
-        highlight=False,
-    )
-    out.print(
-        f"tf       {_plain(static_transform_command(result.extrinsic()))}", highlight=False, soft_wrap=True
-    )
-    out.print(
-        f"written  {out_dir / 'extrinsic.yaml'}  {out_dir / 'report.html'}", highlight=False, soft_wrap=True
-    )
-
-
-def _print_evaluation(summary: dict[str, Any]) -> None:
-    out.print(f"[bold]{summary['protocol']}[/] from {summary['start']}, model {summary['model']}", highlight=False)
-    rows = list(summary["by_sequence"].items())
-    if len(rows) > 1:
-        rows.append(("overall", summary["overall"]))
-    for name, row in rows:
-        mean, deviation = (
-            " ".join(f"{v:{sign}.2f}" for v in row[name]["rotation_deg"].values())
-            + " °   "
-            + " ".join(f"{100 * v:{sign}.1f}" for v in row[name]["translation_m"].values())
-            + " cm"
-            for name, sign in (("mean_signed", "+"), ("std_signed", ""))
-        )
-        out.print(
-            f"\n[bold]{_plain(name)}[/], {row['trials']} trials\n"
-            f"  median error      {row['median_rotation_deg']:.2f}°  {100 * row['median_translation_m']:.1f} cm\n"
-            f"  mean, axes x y z  {mean}\n"
-            f"  deviation from it {deviation}\n"
-            f"  within            2° & 5 cm {100 * row['within_2deg_5cm']:.0f} %   "
-            f"1° & 2.5 cm {100 * row['within_1deg_2.5cm']:.0f} %   "
-            f"worse than start {100 * row['worse_than_start']:.0f} %\n"
-            f"  covariance        NEES {row['nees_mean']:.1f} (6 expected)   "
-            f"90 % region holds {100 * row['coverage']['90']:.0f} %\n"
-            f"  time a frame      {1e3 * row['seconds_a_frame']['p50']:.0f} ms p50, "
-            f"{1e3 * row['seconds_a_frame']['p95']:.0f} ms p95",
-            highlight=False,
-        )
-        if row["image_delay_s"] is not None:
-            delay = row["image_delay_s"]
-            out.print(
-                f"  image delay       {1e3 * delay['mean']:+.1f} ms, deviation {1e3 * delay['std']:.1f} ms",
-                highlight=False,
-            )
-        if summary["protocol"] == "global":
-            means = row["registration"]
-            out.print(
-                f"  as published      RTE {means['rte_mean_m']:.2f} m   RRE {means['rre_mean_deg']:.2f}°   "
-                f"within 2 m & 5° {100 * means['within_2m_5deg']:.0f} %",
-                highlight=False,
-            )
 
 
 def _engine(model: str, likelihood: LikelihoodKind | None, device: str | None) -> TorchEngine:
@@ -612,9 +491,6 @@ def _write_json(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
 
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 if __name__ == "__main__":
