@@ -132,7 +132,7 @@ def run_protocol(
     """`trials` in all, dealt to the sequences in turn; `progress` is called after each.
 
     A frame that cannot be used is counted as failed and another one taken; a sequence without any usable frame gives
-    no trial. Results do not depend on the number of `processes`, but the time a frame does.
+    no trial. The number of `processes` changes the time a frame, and results only as the number of threads does.
     """
     rng = np.random.default_rng(seed)
     drawn = []
