@@ -20,7 +20,7 @@ from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import ViewRenderer
-from i2p_calib_ros.heading_search import HeadingVotes, found_at, headings, leaves_heading_open
+from i2p_calib_ros.heading_search import FoundHeading, HeadingVotes, found_at, headings, leaves_heading_open
 from i2p_calib_ros.network.architectures import prepare_inputs
 from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.network.spread import CLOSE_STARTS, COARSE_STARTS, FINE_STARTS, PriorSpread
@@ -114,11 +114,14 @@ class FrameMatcher:
         A fine stage then matches once more around the last pass's result.
 
         `quick` searches for poses around `seen_from` only, which is to be near already. A prior that leaves the heading
-        open is replaced by what `look_around` finds.
+        open is replaced by what `look_around` finds, and the covariance then holds its doubt.
         """
         started = time.perf_counter()
+        doubt = np.zeros((6, 6))
         if self.config.knows_prior and leaves_heading_open(seen_from):
-            prior = seen_from = self.look_around(frame, prior)
+            heading = self.look_around(frame, prior)
+            prior = seen_from = heading.prior
+            doubt = heading.doubt
         around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
         for _ in range(passes):
             look = self._look(frame, prior, seen_from, around)
@@ -133,17 +136,19 @@ class FrameMatcher:
             refined = self._sample_near(fine, prior, found)
             if not _too_few_samples(refined):
                 likelihood, posterior = fine, refined
-        scaled = self.engine.card.likelihood.covariance_scale * posterior.covariance
-        return FrameEstimate(likelihood, replace(posterior, covariance=scaled), time.perf_counter() - started)
+        covariance = self.engine.card.likelihood.covariance_scale * posterior.covariance + doubt
+        return FrameEstimate(likelihood, replace(posterior, covariance=covariance), time.perf_counter() - started)
 
-    def look_around(self, frame: Frame, prior: PosePrior) -> PosePrior:
+    def look_around(self, frame: Frame, prior: PosePrior) -> FoundHeading:
         """For a prior that leaves the heading open: where the camera is if the frame's points agree best from there.
 
         Every heading gets a look, the best get a second one from where the first led. FrameRejected: too few points.
         """
         first = self._looks(frame, headings(prior))
         second = self._looks(frame, [found_at(look.posterior.T_mean) for look in first[:_SECOND_LOOKS]])
-        return found_at(second[0].posterior.T_mean)
+        return FoundHeading.best_of(
+            np.stack([look.posterior.T_mean for look in second]), [look.agreement for look in second]
+        )
 
     def _looks(self, frame: Frame, starts: list[PosePrior]) -> list[_Look]:
         """A look from each start that shows points, those whose points agree best first."""

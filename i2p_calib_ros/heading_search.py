@@ -6,6 +6,9 @@ each other and their tilt is known, be it only that both are mounted upright.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +22,7 @@ _TILT_SIGMA_DEG = 6.0
 _FOUND_SIGMA_DEG = 3.0
 _DISTANCE_SIGMA_M = 0.5
 _AGREE_DEG = 10.0
+_TEMPERATURE = 8.0  # nats of agreement that count as one: of models/EXPERIMENTS.md, 38
 _AGREEING_FRAMES = 3
 _TIME_BETWEEN_S = 0.5  # frames that look alike are misled alike
 
@@ -51,8 +55,39 @@ def found_at(T_camera_lidar: NDArray[np.float64]) -> PosePrior:
     return PosePrior.from_spread(T_camera_lidar, _FOUND_SIGMA_DEG, _DISTANCE_SIGMA_M)
 
 
+@dataclass(frozen=True, eq=False)
+class FoundHeading:
+    """Where the camera is if the points of a frame agree best from there.
+
+    prior: the pose that a look from there gave, to be looked at again. doubt (6, 6): what the poses of other
+    headings add to the covariance about it (left perturbation, m and rad); next to nothing where they agree far less.
+    """
+
+    prior: PosePrior
+    doubt: NDArray[np.float64]
+
+    @classmethod
+    def best_of(cls, poses: NDArray[np.float64], agreements: Sequence[float]) -> FoundHeading:
+        """Of poses (n, 4, 4) and by how much, in nats, points and prior speak for each."""
+        scaled = np.asarray(agreements) / _TEMPERATURE
+        weights = np.exp(scaled - scaled.max())
+        weights /= weights.sum()
+        T_best = poses[int(np.argmax(weights))]
+        apart = se3.log(poses @ se3.inverse(T_best))
+        rivals = np.linalg.norm(apart[:, 3:], axis=1) > np.deg2rad(_AGREE_DEG)
+        return cls(found_at(T_best), (apart[rivals].T * weights[rivals]) @ apart[rivals])
+
+    @property
+    def left_open(self) -> bool:
+        """Whether the frame cannot tell this heading from another."""
+        return bool(self.doubt[4, 4] > np.deg2rad(_UNKNOWN_HEADING_DEG) ** 2)
+
+
 class HeadingVotes:
-    """What single frames took for the right heading, until one has three votes and the majority."""
+    """What single frames took for the right heading, until one has three votes and the majority.
+
+    Frames that leave it open have no vote.
+    """
 
     def __init__(self) -> None:
         self._votes: list[PosePrior] = []
@@ -62,9 +97,12 @@ class HeadingVotes:
         """Whether a frame of this time would tell more than the last one."""
         return abs(stamp_s - self._last_s) >= _TIME_BETWEEN_S
 
-    def add(self, stamp_s: float, found: PosePrior) -> PosePrior | None:
+    def add(self, stamp_s: float, found: FoundHeading) -> PosePrior | None:
         """One more frame's vote; the newest of those that agree with it, if they have won."""
         self._last_s = stamp_s
-        self._votes.append(found)
-        agreeing = sum(se3.pose_error(vote.T_mean, found.T_mean).rotation_deg < _AGREE_DEG for vote in self._votes)
-        return found if agreeing >= _AGREEING_FRAMES and 2 * agreeing > len(self._votes) else None
+        if found.left_open:
+            return None
+        vote = found.prior
+        self._votes.append(vote)
+        agreeing = sum(se3.pose_error(other.T_mean, vote.T_mean).rotation_deg < _AGREE_DEG for other in self._votes)
+        return vote if agreeing >= _AGREEING_FRAMES and 2 * agreeing > len(self._votes) else None

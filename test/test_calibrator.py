@@ -16,7 +16,7 @@ from i2p_calib_ros.evaluation.protocols import GlobalStart
 from i2p_calib_ros.evaluation.replay import NoUsableFrame, replay_source
 from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.heading_search import found_at, unknown_extrinsic
+from i2p_calib_ros.heading_search import FoundHeading, unknown_extrinsic
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
@@ -105,12 +105,30 @@ def test_the_weights_find_the_heading_from_nothing(hall: Any, engine: TorchEngin
     assert left.rotation_deg < 5 and left.translation_m < 0.5
 
 
+def heading_found(T_true: Any, yaw_deg: float) -> FoundHeading:
+    return FoundHeading.best_of(se3.perturb(T_true, [0, yaw_deg, 0], [0, 0, 0])[None], [50.0])
+
+
+def test_the_covariance_of_a_frame_holds_the_doubt_about_its_heading(
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    T_true = hall.initial_extrinsic()
+    poses = np.stack([se3.perturb(T_true, [0, yaw_deg, 0], [0, 0, 0]) for yaw_deg in (0.5, 120.0)])
+    sure, torn = (FoundHeading.best_of(poses, agreements) for agreements in ([200.0, 0.0], [51.0, 50.0]))
+    found = []
+    for heading in (sure, torn):
+        monkeypatch.setattr(FrameMatcher, "look_around", lambda *_, heading=heading: heading)
+        found.append(FrameMatcher(engine, hall.camera).estimate(hall.load(0), unknown_extrinsic(), unknown_extrinsic()))
+    np.testing.assert_array_equal(found[0].posterior.T_mean, found[1].posterior.T_mean)
+    assert found[0].posterior.rotation_deg[1] < 2 and found[1].posterior.rotation_deg[1] > 45
+
+
 def test_the_calibrator_waits_for_the_vote_and_goes_on_from_the_winner(
     hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     T_true = hall.initial_extrinsic()
     calibrator = Calibrator(engine, hall.camera, unknown_extrinsic())
-    found = iter([found_at(se3.perturb(T_true, [0, yaw, 0], [0, 0, 0])) for yaw in (1.0, 170.0, -2.0, 0.5)])
+    found = iter([heading_found(T_true, yaw_deg) for yaw_deg in (1.0, 170.0, -2.0, 0.5)])
     monkeypatch.setattr(calibrator.matcher, "look_around", lambda *_: next(found))
     frames = [hall.load(i) for i in range(5)]
     assert [calibrator.update(frame) for frame in frames[:4]] == [None] * 4
@@ -123,7 +141,7 @@ def test_frames_that_never_agree_end_in_an_error_that_says_what_to_give(
     hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     T_true = hall.initial_extrinsic()
-    found = iter([found_at(se3.perturb(T_true, [0, yaw, 0], [0, 0, 0])) for yaw in (0.0, 60.0, 120.0, 180.0, 240.0)])
+    found = iter([heading_found(T_true, yaw_deg) for yaw_deg in (0.0, 60.0, 120.0, 180.0, 240.0)])
     monkeypatch.setattr(FrameMatcher, "look_around", lambda *_: next(found))
     with pytest.raises(NoUsableFrame, match="--initial"):
         replay_source(hall, engine, unknown_extrinsic())

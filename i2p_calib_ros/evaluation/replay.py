@@ -97,8 +97,8 @@ def replay_source(
     rejected += source.rejected
     if calibrator.searching and between:
         raise NoUsableFrame(
-            f"{source.name}: its frames do not agree on where the camera looks. Give an initial extrinsic with "
-            "--initial, or a longer recording of varied scenes"
+            f"{source.name}: its frames cannot tell where the camera looks, or do not agree. Give an initial "
+            "extrinsic with --initial, or a longer recording of varied scenes"
         )
     if frame is None or not records:
         reasons = (
