@@ -22,7 +22,7 @@ _TILT_SIGMA_DEG = 6.0
 _FOUND_SIGMA_DEG = 3.0
 _DISTANCE_SIGMA_M = 0.5
 _AGREE_DEG = 10.0
-_TEMPERATURE = 8.0  # nats of agreement that count as one: of models/EXPERIMENTS.md, 38
+_TEMPERATURE_NATS = 8.0  # agreements are surer than right: models/EXPERIMENTS.md, 38
 _AGREEING_FRAMES = 3
 _TIME_BETWEEN_S = 0.5  # frames that look alike are misled alike
 
@@ -69,7 +69,7 @@ class FoundHeading:
     @classmethod
     def best_of(cls, poses: NDArray[np.float64], agreements: Sequence[float]) -> FoundHeading:
         """Of poses (n, 4, 4) and by how much, in nats, points and prior speak for each."""
-        scaled = np.asarray(agreements) / _TEMPERATURE
+        scaled = np.asarray(agreements) / _TEMPERATURE_NATS
         weights = np.exp(scaled - scaled.max())
         weights /= weights.sum()
         T_best = poses[int(np.argmax(weights))]
