@@ -208,6 +208,7 @@ class Calibrator:
 
     def __init__(self, engine: TorchEngine, camera: Camera, prior: PosePrior, seed: int = 0) -> None:
         self.prior = prior
+        self._prior_name = "initial"
         self.matcher = FrameMatcher(engine, camera, seed)
         self.fusion = TemporalFusion(prior)
         self.fused: FusedEstimate | None = None
@@ -244,7 +245,8 @@ class Calibrator:
     def verdict(self, T_trusted: NDArray[np.float64] | None = None) -> Verdict:
         """Does the fused extrinsic align the frames kept aside better than the one trusted so far?
 
-        That is the initial one, unless `T_trusted` (4, 4) is another that was accepted since.
+        That is the initial one, or the first that was found where there was none, unless `T_trusted` (4, 4) is another
+        that was accepted since.
         """
         if self.fused is None:
             return Verdict.inconclusive("no usable frame yet")
@@ -257,7 +259,7 @@ class Calibrator:
             self.fused.T_mean,
             self.prior.T_mean if T_trusted is None else T_trusted,
             covariance=self.fused.covariance,
-            initial_name="initial" if T_trusted is None else "trusted",
+            initial_name=self._prior_name if T_trusted is None else "trusted",
         )
 
     @property
@@ -272,6 +274,7 @@ class Calibrator:
         winner = votes.add(stamp_s, self.matcher.look_around(frame, self.prior))
         if winner is not None:
             self.prior, self.fusion, self._votes = winner, TemporalFusion(winner), None
+            self._prior_name = "first found"
 
     def _vantage(self, fused: FusedEstimate, frame: Frame) -> PosePrior:
         """Where the next frame is looked at from: the fused pose, with a spread that leaves room for an error."""

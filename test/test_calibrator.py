@@ -135,6 +135,11 @@ def test_the_calibrator_waits_for_the_vote_and_goes_on_from_the_winner(
     assert not calibrator.searching
     assert se3.pose_error(calibrator.prior.T_mean, T_true).rotation_deg == pytest.approx(0.5)
     assert calibrator.update(frames[4]) is not None
+    compared = []
+    monkeypatch.setattr("i2p_calib_ros.calibrator.judge", lambda *_, initial_name, **__: compared.append(initial_name))
+    calibrator.verdict()
+    calibrator.verdict(T_trusted=T_true)
+    assert compared == ["first found", "trusted"]
 
 
 def test_frames_that_never_agree_end_in_an_error_that_says_what_to_give(
