@@ -15,7 +15,7 @@ from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.motion_compensation import delayed
-from i2p_calib_ros.fusion.acceptance import Verdict, judge
+from i2p_calib_ros.fusion.acceptance import Baseline, Verdict, judge
 from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
@@ -42,7 +42,6 @@ _AWAY_M = 1e4  # behind the camera
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
-_HOLD_OUT_EVERY = 2  # keyframes of a drive are too alike for the lost ones to matter (FusionSettings.correlation)
 _HELD_OUT_FRAMES = 10
 
 
@@ -208,15 +207,14 @@ class Calibrator:
 
     def __init__(self, engine: TorchEngine, camera: Camera, prior: PosePrior, seed: int = 0) -> None:
         self.prior = prior
-        self._prior_name = "initial"
+        self.start_name: Baseline = "initial"
         self.matcher = FrameMatcher(engine, camera, seed)
         self.fusion = TemporalFusion(prior)
         self.fused: FusedEstimate | None = None
         searching = leaves_heading_open(prior) and engine.card.network.knows_prior
         self._votes = HeadingVotes() if searching else None
         self._held_out = EvenlySpread[Frame](_HELD_OUT_FRAMES)
-        self._candidates = 0
-        self._frames_between = False
+        self._kept_aside = True  # since the last keyframe; the first frame is one
 
     def update(self, frame: Frame) -> CalibrationStep | None:
         """Take one frame. None when it is no keyframe: it may then serve the alignment check. Raises FrameRejected."""
@@ -224,19 +222,18 @@ class Calibrator:
         if self._votes is not None:
             self._vote(self._votes, stamp_s, frame)
             return None
-        if not self.fusion.wants(stamp_s):
-            self._frames_between = True
+        # At least one between two keyframes, be it one that would do as a keyframe: those of a drive are too alike for
+        # the lost ones to matter (FusionSettings.correlation).
+        if not self.fusion.wants(stamp_s) or not self._kept_aside:
             self._held_out.offer(frame)
-            return None
-        self._candidates += 1
-        if not self._frames_between and self._candidates % _HOLD_OUT_EVERY == 0:
-            self._held_out.offer(frame)  # a slow recording has no frames between keyframes
+            self._kept_aside = True
             return None
         started = time.perf_counter()
         if self.fused is None or self.fused.keyframes_used < _WARM_UP_KEYFRAMES:
             estimate = self.matcher.estimate(frame, self.prior, seen_from=self.prior, passes=2)
         else:
             estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused, frame), quick=True)
+        self._kept_aside = False
         self.fused = self.fusion.update(stamp_s, estimate.likelihood, estimate.posterior, frame.lidar_twist)
         if self.fused.jumped:  # the frames kept aside show the mount as it was
             self._held_out = EvenlySpread[Frame](_HELD_OUT_FRAMES)
@@ -259,7 +256,7 @@ class Calibrator:
             self.fused.T_mean,
             self.prior.T_mean if T_trusted is None else T_trusted,
             covariance=self.fused.covariance,
-            initial_name=self._prior_name if T_trusted is None else "trusted",
+            initial_name=self.start_name if T_trusted is None else "trusted",
         )
 
     @property
@@ -274,7 +271,7 @@ class Calibrator:
         winner = votes.add(stamp_s, self.matcher.look_around(frame, self.prior))
         if winner is not None:
             self.prior, self.fusion, self._votes = winner, TemporalFusion(winner), None
-            self._prior_name = "first found"
+            self.start_name = "first found"
 
     def _vantage(self, fused: FusedEstimate, frame: Frame) -> PosePrior:
         """Where the next frame is looked at from: the fused pose, with a spread that leaves room for an error."""

@@ -86,11 +86,11 @@ def print_replay(result: ReplayResult, out_dir: Path) -> None:
     if error is not None:
         add_row("error against truth", error.signed_translation_m, error.signed_rotation_deg)
     out.print(table)
-    start = result.error(result.T_initial)
+    start = result.error(result.T_start)
     if error is not None and start is not None:
         out.print(
-            f"error    {start.rotation_deg:.2f}° / {100 * start.translation_m:.1f} cm at the start, "
-            f"{error.rotation_deg:.2f}° / {100 * error.translation_m:.1f} cm now"
+            f"error    {result.start_name} {start.rotation_deg:.2f}° / {100 * start.translation_m:.1f} cm, "
+            f"now {error.rotation_deg:.2f}° / {100 * error.translation_m:.1f} cm"
         )
     latency = result.latency_percentiles_s()
     if latency is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -140,6 +141,20 @@ def test_the_calibrator_waits_for_the_vote_and_goes_on_from_the_winner(
     calibrator.verdict()
     calibrator.verdict(T_trusted=T_true)
     assert compared == ["first found", "trusted"]
+
+
+def test_a_frame_is_kept_aside_between_keyframes_however_slowly_they_come(
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = PosePrior.from_spread(hall.initial_extrinsic(), 0.5, 0.1)
+    calibrator = Calibrator(engine, hall.camera, near)
+    estimate = calibrator.matcher.estimate(hall.load(0), near, near)
+    monkeypatch.setattr(calibrator.matcher, "estimate", lambda *_, **__: estimate)
+    stamps_s = 0.0, 0.1, 0.2, 3.0, 6.0, 9.0, 2.0, 2.1, 5.0  # a slow computer, and a bag that starts again
+    frames = [replace(hall.load(0), image_stamp_ns=int(1e9 * stamp_s)) for stamp_s in stamps_s]
+    keyframes = [stamp_s for stamp_s, frame in zip(stamps_s, frames) if calibrator.update(frame) is not None]
+    assert keyframes == [0.0, 0.2, 6.0, 2.0, 5.0]
+    assert calibrator.fused is not None and calibrator.fused.keyframes_used == 5
 
 
 def test_frames_that_never_agree_end_in_an_error_that_says_what_to_give(

@@ -70,7 +70,7 @@ def error_plots(result: ReplayResult) -> list[str]:
         return []
     fused = se3.pose_error(_poses(result, "T_fused"), result.T_truth)
     single = se3.pose_error(_poses(result, "T_single"), result.T_truth)
-    start = se3.pose_error(result.T_initial, result.T_truth)
+    start = se3.pose_error(result.T_start, result.T_truth)
     plots = []
     for name, attribute, unit, scale in (
         ("Rotation", "rotation_deg", "°", 1.0),
@@ -108,15 +108,15 @@ def deviation_plots(result: ReplayResult) -> list[str]:
 
 
 def correction_plots(result: ReplayResult) -> list[str]:
-    """The correction of the initial extrinsic over time, one line an axis, as SVG.
+    """The correction of the extrinsic over time, one line an axis, as SVG.
 
     Dashes mark the truth; without one, faint dots are what each frame says alone (else `error_plots` shows them).
     """
     if not result.frames:
         return []
-    correction = se3.pose_error(_poses(result, "T_fused"), result.T_initial)
-    single = se3.pose_error(_poses(result, "T_single"), result.T_initial)
-    needed = None if result.T_truth is None else se3.pose_error(result.T_truth, result.T_initial)
+    correction = se3.pose_error(_poses(result, "T_fused"), result.T_start)
+    single = se3.pose_error(_poses(result, "T_single"), result.T_start)
+    needed = None if result.T_truth is None else se3.pose_error(result.T_truth, result.T_start)
     plots = []
     for name, attribute, unit, scale in (
         ("Rotation about", "signed_rotation_deg", "°", 1.0),

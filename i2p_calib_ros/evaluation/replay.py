@@ -116,7 +116,7 @@ def replay_source(
     return ReplayResult(
         source_name=source.name,
         frames=records,
-        T_initial=prior.T_mean,
+        T_start=calibrator.prior.T_mean,
         T_final=final.T_fused,
         covariance_final=final.covariance_fused,
         image_delay=image_delay,
@@ -124,6 +124,7 @@ def replay_source(
         reason=verdict.reason,
         camera_frame_id=frame.camera_frame_id,
         lidar_frame_id=frame.lidar_frame_id,
+        start_name=calibrator.start_name,
         model=ModelProvenance(engine.card.name, engine.card.weights.sha256, engine.description),
         frames_between=between,
         frames_compensated=compensated,

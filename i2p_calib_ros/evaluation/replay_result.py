@@ -12,7 +12,7 @@ import numpy as np
 from i2p_calib_ros import __version__
 from i2p_calib_ros.evaluation.extrinsic_file import Extrinsic, Provenance
 from i2p_calib_ros.frames.frame import Frame
-from i2p_calib_ros.fusion.acceptance import State
+from i2p_calib_ros.fusion.acceptance import Baseline, State
 from i2p_calib_ros.fusion.image_delay import ImageDelay
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
@@ -50,7 +50,8 @@ class ReplayResult:
 
     source_name: str
     frames: Sequence[FrameRecord]
-    T_initial: FloatArray
+    T_start: FloatArray
+    """What the verdict compares T_final with, and corrections start from: see `start_name`."""
     T_final: FloatArray
     covariance_final: FloatArray
     """(6, 6) of the left perturbation of T_final, order x, y, z, rx, ry, rz (m, rad)."""
@@ -63,6 +64,8 @@ class ReplayResult:
     camera_frame_id: str
     lidar_frame_id: str
     model: ModelProvenance
+    start_name: Baseline = "initial"
+    """The first found, where no initial extrinsic was given."""
     frames_between: int = 0
     """Usable frames that are no keyframes: they repeat one, or were kept aside for the alignment check."""
     frames_compensated: int = 0
@@ -88,8 +91,8 @@ class ReplayResult:
 
     @property
     def correction(self) -> PoseError:
-        """How far the extrinsic moved from the initial one, per axis in the camera optical frame."""
-        return se3.pose_error(self.T_final, self.T_initial)
+        """How far the extrinsic moved from T_start, per axis in the camera optical frame."""
+        return se3.pose_error(self.T_final, self.T_start)
 
     @property
     def sigma_rotation_deg(self) -> FloatArray:
@@ -123,7 +126,7 @@ class ReplayResult:
             date=self.date,
             image_delay_s=self.image_delay.mean_s,
             image_delay_sigma_s=self.image_delay.sigma_s,
-            T_camera_lidar_initial=self.T_initial,
+            T_camera_lidar_initial=self.T_start if self.start_name == "initial" else None,
         )
         return Extrinsic(self.T_final, self.camera_frame_id, self.lidar_frame_id, self.covariance_final, provenance)
 
@@ -144,7 +147,7 @@ class ReplayResult:
                 "correction_rotation_deg": self.correction.signed_rotation_deg.tolist(),
                 "correction_translation_m": self.correction.signed_translation_m.tolist(),
             },
-            "start": self._pose_json(self.T_initial),
+            "start": {"name": self.start_name, **self._pose_json(self.T_start)},
             "frames": {
                 "used": self.frames_used,
                 "between_keyframes": self.frames_between,

@@ -89,12 +89,15 @@ def verdict_sentence(result: ReplayResult) -> str:
     """The outcome in one sentence, for the report and the command line."""
     verdict = result.verdict.capitalize()
     if result.verdict != "converged":
-        return f"{verdict}: this recording supports no new extrinsic, keep the initial one"
-    final, start = result.error(result.T_final), result.error(result.T_initial)
+        advice = "keep the initial one" if result.start_name == "initial" else "give an initial one, or record more"
+        return f"{verdict}: this recording supports no new extrinsic, {advice}"
+    final, start = result.error(result.T_final), result.error(result.T_start)
     if final is not None and start is not None:
-        return f"{verdict}: {_size(final)} from the given truth; it started {_size(start)} away"
+        return (
+            f"{verdict}: {_size(final)} from the given truth; the {result.start_name} extrinsic was {_size(start)} away"
+        )
     moved, known = _size(result.correction), " and ".join(_worst_sigmas(result))
-    return f"{verdict}: {moved} from the initial extrinsic, known to {known} (1 sigma, worst axis)"
+    return f"{verdict}: {moved} from the {result.start_name} extrinsic, known to {known} (1 sigma, worst axis)"
 
 
 def _headline(result: ReplayResult) -> str:
@@ -124,7 +127,7 @@ def _headline(result: ReplayResult) -> str:
 def _overlays(result: ReplayResult) -> str:
     if not result.overlay_frames:
         return ""
-    poses = {"Before": result.T_initial, "After": result.T_final}
+    poses = {"Before": result.T_start, "After": result.T_final}
     if result.T_truth is not None:
         poses["Truth"] = result.T_truth
     groups = [_overlay_group(frame, poses, result) for frame in result.overlay_frames]
@@ -175,7 +178,7 @@ def _result_table(result: ReplayResult) -> str:
     names += [f"Translation {axis} ({_AXIS_MEANING[axis]})" for axis in AXES]
     head, *rows, total = zip(names + ["In all"], *columns)
 
-    lidar_camera = [se3.inverse(T) for T in (result.T_initial, result.T_final)]
+    lidar_camera = [se3.inverse(T) for T in (result.T_start, result.T_final)]
     pose_columns = [_column(T[:3, 3], " m", 4) + _column(np.rad2deg(se3.euler_rpy(T)), "°", 3) for T in lidar_camera]
     pose_rows = list(zip(["x", "y", "z", "roll", "pitch", "yaw"], *pose_columns))
     return _section(
@@ -183,7 +186,7 @@ def _result_table(result: ReplayResult) -> str:
         "Corrections, deviations and errors are displacements in the camera optical frame.",
         _table(head, rows, total) + f'<p class="note second">Pose of {escape(result.camera_frame_id)} in '
         f"{escape(result.lidar_frame_id)}, as TF and URDF state it:</p>"
-        + _table(["", "Initial", "Calibrated"], pose_rows)
+        + _table(["", result.start_name.capitalize(), "Calibrated"], pose_rows)
         + f'<p class="note second">{escape(delay_sentence(result))}</p>',
     )
 
@@ -229,7 +232,7 @@ def _correction_section(result: ReplayResult) -> str:
     marks = "Faint dots are single frames." if result.T_truth is None else "Dashes mark the truth."
     return _plot_section(
         "Correction by axis",
-        f"How far the estimate is from the initial extrinsic, in the camera optical frame. {marks}",
+        f"How far the estimate is from the {result.start_name} extrinsic, in the camera optical frame. {marks}",
         correction_plots(result),
     )
 

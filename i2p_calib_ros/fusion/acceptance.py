@@ -37,6 +37,8 @@ _REMAP_ROW = 4096  # cv2.remap takes no side longer than 32767
 
 MIN_FRAMES = 3
 State = Literal["converged", "inconclusive", "rejected"]
+Baseline = Literal["initial", "first found", "trusted"]
+"""What a new extrinsic is compared with."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def judge(
     tolerance_m: float = 0.05,
     confidence: float = 0.95,
     check: AlignmentCheck | None = None,
-    initial_name: str = "initial",
+    initial_name: Baseline = "initial",
 ) -> Verdict:
     """Does the new extrinsic (4, 4) align frames that were not used to find it better than the initial one?
 

@@ -103,12 +103,12 @@ class TemporalFusion:
         posterior: PosePosterior,
         lidar_twist: NDArray[np.float64] | None = None,
     ) -> FusedEstimate:
-        """Add a keyframe and fuse the window. A stamp that goes back (a bag played again) starts a new window.
+        """Add a keyframe and fuse the window. After a stamp that goes back (a bag played again) the interval is short
+        again, so that the window fills with new frames; those that it has stay, as the mount is the same.
 
         `lidar_twist` (6,): how the LiDAR moved, m/s and rad/s in its own frame, if known.
         """
         if self._keyframes and stamp_s < self._keyframes[-1].stamp_s:
-            self._keyframes.clear()
             self._interval_s = self.settings.interval_s
         self._append(stamp_s, likelihood, posterior, lidar_twist)
         jumped = self._restart_after_jump()

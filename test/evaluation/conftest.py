@@ -34,7 +34,7 @@ def made_up_result(*, frames: int = 6, truth: bool = True, verdict: State = "con
     return ReplayResult(
         source_name="drive <7>",
         frames=records,
-        T_initial=se3.perturb(T_TRUTH, [0, 5, 0], [0, 0, 0.4]),
+        T_start=se3.perturb(T_TRUTH, [0, 5, 0], [0, 0, 0.4]),
         T_final=T_final,
         covariance_final=np.diag(SIGMA**2),
         image_delay=ImageDelay(0.012, 0.002),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,7 +90,7 @@ def test_skipped_frames_are_counted_with_their_reason(page: str) -> None:
 
 def test_the_sentence_compares_with_the_truth_where_there_is_one(make_result: MakeResult) -> None:
     assert verdict_sentence(make_result()) == (
-        "Converged: 0.10° and 1.0 cm from the given truth; it started 5.0° and 40 cm away"
+        "Converged: 0.10° and 1.0 cm from the given truth; the initial extrinsic was 5.0° and 40 cm away"
     )
 
 
@@ -103,6 +104,16 @@ def test_the_sentence_states_correction_and_uncertainty_otherwise(make_result: M
     assert verdict_sentence(make_result(truth=False)) == (
         "Converged: 5.0° and 40 cm from the initial extrinsic, known to 0.17° and 3.0 cm (1 sigma, worst axis)"
     )
+
+
+def test_where_no_initial_extrinsic_was_given_none_is_spoken_of(make_result: MakeResult) -> None:
+    for verdict, truth in itertools.product(("converged", "inconclusive", "rejected"), (True, False)):
+        result = replace(make_result(verdict=verdict, truth=truth), start_name="first found")
+        page = render_report(result)
+        assert "initial extrinsic" not in page and "the initial one" not in page and "Initial" not in page
+        assert result.extrinsic().provenance.T_camera_lidar_initial is None
+        assert result.to_json()["start"]["name"] == "first found"
+    assert "keep" not in verdict_sentence(result)
 
 
 @pytest.mark.parametrize("verdict", ["inconclusive", "rejected"])

@@ -174,9 +174,11 @@ def test_the_window_is_bounded_and_spans_ever_more_of_the_drive():
     assert gaps[0] < 0.25 and 0.75 < gaps[-1] < 0.95
 
 
-def test_a_stamp_that_goes_back_starts_a_new_window():
+def test_a_stamp_that_goes_back_keeps_the_window_and_shortens_the_interval():
     rng = np.random.default_rng(4)
-    fusion = TemporalFusion(prior(rng))
-    feed(fusion, [frame_off(rng) for _ in range(4)], start_s=100.0)
+    fusion = TemporalFusion(prior(rng), FusionSettings(window=4))
+    feed(fusion, [frame_off(rng) for _ in range(5)], start_s=100.0)
+    assert not fusion.wants(101.25), "a full window has a longer interval"
     assert fusion.wants(1.0)
-    assert feed(fusion, [frame_off(rng)], start_s=1.0).keyframes_used == 1
+    assert feed(fusion, [frame_off(rng)], start_s=1.0).keyframes_used == 4
+    assert fusion.wants(1.25)

@@ -290,6 +290,6 @@ def test_a_bag_of_a_decalibrated_drive_passes_through_replay(yard, tmp_path):
     result = replay_source(source, TorchEngine(load_model("vpp_real")), prior, T_truth=T_truth)
     assert result.frames_used + result.frames_between == 3 and not result.rejected
     assert result.frames_compensated == 2, "all but the first"
-    error = result.error(result.T_initial)
+    error = result.error(result.T_start)
     assert error is not None and error.rotation_deg == pytest.approx(3, abs=1e-4)
     assert np.isfinite(result.T_final).all() and np.linalg.eigvalsh(result.covariance_final).min() > 0
