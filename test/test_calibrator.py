@@ -97,6 +97,20 @@ def test_a_pose_that_is_nearly_right_is_looked_at_closely(hall: Any, engine: Tor
     assert from_far.effective_sample_size > 40
 
 
+def test_the_spread_grows_where_a_scene_constrains_nothing(hall: Any, engine: TorchEngine) -> None:
+    road = type(hall)(1, 1, kind="open road", size=(416, 192), rig=hall.rig)
+    far = PosePrior.from_spread(se3.perturb(hall.initial_extrinsic(), [5, -4, 3], [0.2, -0.1, 0.1]), 5.8, 0.29)
+    in_hall, on_road = (
+        FrameMatcher(engine, hall.camera).estimate(drive.load(0), far, far, passes=2).posterior
+        for drive in (hall, road)
+    )
+    sigma_hall, sigma_road = (np.sqrt(np.diag(p.covariance)) for p in (in_hall, on_road))
+    beside_along_yaw = [0, 2, 4]
+    assert (sigma_road[beside_along_yaw] > 8 * sigma_hall[beside_along_yaw]).all()
+    assert (sigma_road[[0, 2]] > 0.15).all()
+    assert on_road.mahalanobis(hall.initial_extrinsic()) < 4
+
+
 def test_the_weights_find_the_heading_from_nothing(hall: Any, engine: TorchEngine) -> None:
     T_true = hall.initial_extrinsic()
     start = PosePrior(GlobalStart().draw(T_true, np.random.default_rng(1)).T_mean, unknown_extrinsic().sigma)

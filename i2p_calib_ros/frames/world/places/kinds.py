@@ -34,7 +34,7 @@ _SHARES = {
 def make_place(rng: np.random.Generator, kind: str | None = None, duration_s: float = 10.0) -> Place:
     """A random place with a drive of `duration_s` through it.
 
-    kind: one of PLACE_KINDS; None: any, in the shares in which vehicles meet them.
+    kind: one of PLACE_KINDS; None: any but the open road, in the shares in which vehicles meet them.
 
     Raises:
         CalibrationInputError: for a kind that is not of PLACE_KINDS.

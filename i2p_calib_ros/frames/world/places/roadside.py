@@ -292,7 +292,7 @@ def scatter_plants(site: Site, area: shapely.Geometry, trees: int, bushes: int, 
 
 
 def far_scenery(site: Site, kind: str, land: str) -> None:
-    """Ground to the horizon beyond the site, with hills, woods, and the blocks of a town."""
+    """Ground to the horizon beyond the site, with hills; woods, and the blocks of a town, by its kind."""
     rng = site.rng
     x0, y0, x1, y1 = site.terrain.polygon.bounds
     middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
@@ -317,7 +317,8 @@ def far_scenery(site: Site, kind: str, land: str) -> None:
     site.add(ground)
     if kind == "town":
         _skyline(site, middle, to_edge, angle)
-    _woods(site, xy, z, density=0.5 if kind == "country" else 0.25)
+    if kind != "none":
+        _woods(site, xy, z, density=0.5 if kind == "country" else 0.25)
 
 
 def _skyline(site: Site, middle: FloatArray, to_edge: FloatArray, angle: FloatArray) -> None:

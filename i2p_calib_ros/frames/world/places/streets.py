@@ -45,7 +45,7 @@ from i2p_calib_ros.frames.world.places.traffic import Motion, Traffic, cruise, f
 
 FloatArray = NDArray[np.float64]
 
-STREET_KINDS = ("city street", "junction", "suburb", "rural road", "highway")
+STREET_KINDS = ("city street", "junction", "suburb", "rural road", "highway", "open road")
 
 BEHIND_M = 100.0
 """Road behind the start of the drive, for cameras and LiDARs that look back."""
@@ -65,7 +65,7 @@ class StreetPlan:
     where the drive goes at the first crossing; stop_s: until when it waits there; parked: share of kerb with cars;
     avenue_m: distance of trees, 0 none; green: how dense woods or parks are along the right and the left side;
     banks_m: how far the land rises beyond them; woods, people, cyclists: numbers; lamps_m, clutter_m: distances, 0
-    none; works, billboards: chances; land: see pavement.land_material; scenery: town | country.
+    none; works, billboards: chances; land: see pavement.land_material; scenery: town | country | none.
     """
 
     section: Section
@@ -246,7 +246,7 @@ def _fit_out(site: Site, surface: Surface, plan: StreetPlan) -> None:
         road_works(site, main, BEHIND_M + float(rng.uniform(10, 60)))
     if rng.random() < plan.billboards:
         put_billboard(site, main, BEHIND_M + float(rng.uniform(15, 100)), int(rng.choice([-1, 1])))
-    if not main.section.kerb_m:
+    if not main.section.kerb_m and plan.scenery != "none":
         sign_country_road(site, main, open_road)
         _rails(site, main, plan)
 
@@ -620,10 +620,38 @@ def _highway(rng: np.random.Generator) -> StreetPlan:
     )
 
 
+def _open_road(rng: np.random.Generator) -> StreetPlan:
+    """Ground and paint, and nothing that stands: what lies along and beside the road is hardly constrained."""
+    nothing = Frontage({}, (10, 10))
+    return StreetPlan(
+        section=Section(
+            lane_m=float(rng.uniform(2.6, 3.6)),
+            shoulder_m=float(rng.uniform(0.2, 3.0)),
+            pavement_m=0.0,
+            kerb_m=0.0,
+            centre=pick(rng, {"dashed": 0.4, "solid": 0.2, "none": 0.4}),
+            edge_lines=bool(rng.random() < 0.5),
+            dash_m=4.0,
+            gap_m=8.0,
+        ),
+        frontages=(nothing, nothing),
+        speed_mps=float(rng.uniform(5.0, 30.0)),
+        bend=float(rng.choice([0.0, 0.0005, 0.003])),
+        slope=float(rng.uniform(0.001, 0.02)),
+        ahead_m=300.0,
+        margin_m=70.0,
+        headway_m=1e6,
+        land=str(rng.choice(["grass", "dry grass", "soil", "asphalt"])),
+        scenery="none",
+        wear=float(rng.uniform(0.1, 1.5)),
+    )
+
+
 _PLANS = {
     "city street": _city_street,
     "junction": _junction,
     "suburb": _suburb,
     "rural road": _rural,
     "highway": _highway,
+    "open road": _open_road,
 }
