@@ -15,7 +15,7 @@ from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.frames.evenly_spread import EvenlySpread
 from i2p_calib_ros.frames.frame import Frame, FrameRejected
 from i2p_calib_ros.frames.motion_compensation import delayed
-from i2p_calib_ros.fusion.acceptance import Baseline, Verdict, judge
+from i2p_calib_ros.fusion.acceptance import Verdict, judge
 from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
@@ -207,7 +207,8 @@ class Calibrator:
 
     def __init__(self, engine: TorchEngine, camera: Camera, prior: PosePrior, seed: int = 0) -> None:
         self.prior = prior
-        self.start_name: Baseline = "initial"
+        self.prior_found = False
+        """Whether no initial extrinsic was given, and `prior` is the one that the first frames agreed on."""
         self.matcher = FrameMatcher(engine, camera, seed)
         self.fusion = TemporalFusion(prior)
         self.fused: FusedEstimate | None = None
@@ -242,8 +243,8 @@ class Calibrator:
     def verdict(self, T_trusted: NDArray[np.float64] | None = None) -> Verdict:
         """Does the fused extrinsic align the frames kept aside better than the one trusted so far?
 
-        That is the initial one, or the first that was found where there was none, unless `T_trusted` (4, 4) is another
-        that was accepted since.
+        That is the initial one, none where it was not known, unless `T_trusted` (4, 4) is another that was accepted
+        since.
         """
         if self.fused is None:
             return Verdict.inconclusive("no usable frame yet")
@@ -251,12 +252,13 @@ class Calibrator:
             return Verdict.inconclusive(
                 "Extrinsics far apart explain these frames: record more varied scenes, or state a smaller spread"
             )
+        T_initial = None if self.prior_found else self.prior.T_mean
         return judge(
             [delayed(frame, self.fused.image_delay.mean_s) for frame in self._held_out.items],
             self.fused.T_mean,
-            self.prior.T_mean if T_trusted is None else T_trusted,
+            T_initial if T_trusted is None else T_trusted,
             covariance=self.fused.covariance,
-            initial_name=self.start_name if T_trusted is None else "trusted",
+            initial_name="initial" if T_trusted is None else "trusted",
         )
 
     @property
@@ -271,7 +273,7 @@ class Calibrator:
         winner = votes.add(stamp_s, self.matcher.look_around(frame, self.prior))
         if winner is not None:
             self.prior, self.fusion, self._votes = winner, TemporalFusion(winner), None
-            self.start_name = "first found"
+            self.prior_found = True
 
     def _vantage(self, fused: FusedEstimate, frame: Frame) -> PosePrior:
         """Where the next frame is looked at from: the fused pose, with a spread that leaves room for an error."""

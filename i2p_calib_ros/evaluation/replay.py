@@ -124,7 +124,7 @@ def replay_source(
         reason=verdict.reason,
         camera_frame_id=frame.camera_frame_id,
         lidar_frame_id=frame.lidar_frame_id,
-        start_name=calibrator.start_name,
+        start_name="first found" if calibrator.prior_found else "initial",
         model=ModelProvenance(engine.card.name, engine.card.weights.sha256, engine.description),
         frames_between=between,
         frames_compensated=compensated,

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from i2p_calib_ros import __version__
 from i2p_calib_ros.evaluation.extrinsic_file import Extrinsic, Provenance
 from i2p_calib_ros.frames.frame import Frame
-from i2p_calib_ros.fusion.acceptance import Baseline, State
+from i2p_calib_ros.fusion.acceptance import State
 from i2p_calib_ros.fusion.image_delay import ImageDelay
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.se3 import FloatArray, PoseError
+
+StartName = Literal["initial", "first found"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class ReplayResult:
     source_name: str
     frames: Sequence[FrameRecord]
     T_start: FloatArray
-    """What the verdict compares T_final with, and corrections start from: see `start_name`."""
+    """Where corrections start from: see `start_name`."""
     T_final: FloatArray
     covariance_final: FloatArray
     """(6, 6) of the left perturbation of T_final, order x, y, z, rx, ry, rz (m, rad)."""
@@ -64,7 +66,7 @@ class ReplayResult:
     camera_frame_id: str
     lidar_frame_id: str
     model: ModelProvenance
-    start_name: Baseline = "initial"
+    start_name: StartName = "initial"
     """The first found, where no initial extrinsic was given."""
     frames_between: int = 0
     """Usable frames that are no keyframes: they repeat one, or were kept aside for the alignment check."""

@@ -37,8 +37,6 @@ _REMAP_ROW = 4096  # cv2.remap takes no side longer than 32767
 
 MIN_FRAMES = 3
 State = Literal["converged", "inconclusive", "rejected"]
-Baseline = Literal["initial", "first found", "trusted"]
-"""What a new extrinsic is compared with."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ class Verdict:
 
     "converged": the new extrinsic aligns better than the initial one, or is the same; "rejected": the initial one
     aligns better; "inconclusive": the frames do not tell. `improvement` is the mean gain in alignment score over
-    `frames` frames (see AlignmentCheck.score), positive where the new one is better. `initial_was_right`: converged,
-    as the new one is the same to what the frames resolve.
+    `frames` frames (see AlignmentCheck.score), positive where the new one is better; over decoys where there is no
+    initial one. `initial_was_right`: converged, as the new one is the same to what the frames resolve.
     """
 
     state: State
@@ -200,27 +198,29 @@ class AlignmentCheck:
 def judge(
     frames: Sequence[Frame],
     T_new: npt.ArrayLike,
-    T_initial: npt.ArrayLike,
+    T_initial: npt.ArrayLike | None,
     *,
     covariance: npt.ArrayLike | None = None,
     tolerance_deg: float = 0.25,
     tolerance_m: float = 0.05,
     confidence: float = 0.95,
     check: AlignmentCheck | None = None,
-    initial_name: Baseline = "initial",
+    initial_name: str = "initial",
 ) -> Verdict:
     """Does the new extrinsic (4, 4) align frames that were not used to find it better than the initial one?
 
     Both are `T_camera_lidar`. Within both tolerances they are the same, as the check resolves no better; so they are
     within `covariance` (6, 6) of the new one (left perturbation, metres and radians), if that is tight and neither
-    aligns better. Whatever is accepted must also align better than decoys (see AlignmentCheck.score). All frames are
-    of one camera; `check` saves building one. `confidence` is two-sided.
+    aligns better. Whatever is accepted must also align better than decoys (see AlignmentCheck.score), and where there
+    is no initial one, that and a tight covariance are all that is asked. All frames are of one camera; `check` saves
+    building one. `confidence` is two-sided.
 
     The paired test clusters the gains in two ways, by frame and by part of the image, and adds both variances:
     frames that repeat each other (a standing vehicle) share the errors of their scene, which only the second shows.
     As Cameron, Gelbach and Miller, "Robust Inference with Multiway Clustering", 2011, without the term they subtract.
     """
-    new, initial = np.asarray(T_new, dtype=np.float64), np.asarray(T_initial, dtype=np.float64)
+    new = np.asarray(T_new, dtype=np.float64)
+    initial = new if T_initial is None else np.asarray(T_initial, dtype=np.float64)
     count = len(frames)
     if count < MIN_FRAMES:
         return Verdict.inconclusive(
@@ -248,6 +248,17 @@ def judge(
             f"(score {aligned:.2f} +- {aligned_error:.2f} over {count} held-out frames): it is wrong, or the scene "
             "has too few edges that both sensors see.",
             gain,
+            count,
+        )
+    if T_initial is None:
+        numbers = f"score {aligned:.2f} +- {aligned_error:.2f} over {count} held-out frames"
+        if _is_tight(covariance, tolerance_deg, tolerance_m):
+            reason = f"The extrinsic aligns ({numbers}) and is known well; there was no initial one to compare it with."
+            return Verdict("converged", reason, aligned, count)
+        return Verdict.inconclusive(
+            f"The extrinsic aligns ({numbers}), but is not known well, and there was no initial one to compare it "
+            "with. More frames, or a scene with more edges near and far, would tell.",
+            aligned,
             count,
         )
     if gain > gain_error and not same:
@@ -285,14 +296,17 @@ def _explained(
     tolerance_m: float,
 ) -> bool:
     """Is the difference within the 95 % region of a covariance that itself is tight? A broad one explains anything."""
-    if covariance is None:
-        return False
-    covariance = np.asarray(covariance, dtype=np.float64)
-    sigma = np.sqrt(np.diag(covariance))
-    if sigma[:3].max() > _TIGHT * tolerance_m or sigma[3:].max() > _TIGHT * np.deg2rad(tolerance_deg):
+    if covariance is None or not _is_tight(covariance, tolerance_deg, tolerance_m):
         return False
     xi = se3.log(initial @ se3.inverse(new))
-    return bool(xi @ np.linalg.solve(covariance, xi) <= chi2.ppf(0.95, 6))
+    return bool(xi @ np.linalg.solve(np.asarray(covariance, dtype=np.float64), xi) <= chi2.ppf(0.95, 6))
+
+
+def _is_tight(covariance: npt.ArrayLike | None, tolerance_deg: float, tolerance_m: float) -> bool:
+    if covariance is None:
+        return False
+    sigma = np.sqrt(np.diag(np.asarray(covariance, dtype=np.float64)))
+    return bool(sigma[:3].max() <= _TIGHT * tolerance_m and sigma[3:].max() <= _TIGHT * np.deg2rad(tolerance_deg))
 
 
 def _decoy_rotations() -> FloatArray:

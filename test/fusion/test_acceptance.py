@@ -90,6 +90,16 @@ def test_a_tight_covariance_widens_what_is_the_same_but_a_broad_one_explains_not
     assert judge(frames, candidate, T_TRUE, covariance=100 * tight).state == "inconclusive"
 
 
+def test_without_an_initial_extrinsic_it_must_align_and_be_known_well() -> None:
+    tight = np.diag([0.03, 0.03, 0.03, 0.003, 0.003, 0.003]) ** 2
+    found = judge(scenes(4), T_TRUE, None, covariance=tight)
+    assert found.state == "converged" and found.improvement > 2.0 and not found.initial_was_right
+    assert judge(scenes(4), T_TRUE, None, covariance=100 * tight).state == "inconclusive"
+    assert judge(scenes(4), T_TRUE, None).state == "inconclusive"
+    wrong = turned(np.array([0, 1.0, 0]), 60.0)
+    assert judge(scenes(4), wrong, None, covariance=tight).state == "inconclusive"
+
+
 def test_too_few_frames_or_nothing_to_see_is_inconclusive() -> None:
     frames, off = scenes(3), turned(np.array([0, 1.0, 0]), 2.0)
     few = judge(frames[:2], T_TRUE, off)
