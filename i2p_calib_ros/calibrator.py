@@ -258,6 +258,7 @@ class Calibrator:
             self.fused.T_mean,
             T_initial if T_trusted is None else T_trusted,
             covariance=self.fused.covariance,
+            sigma_initial=self.prior.sigma,
             initial_name="initial" if T_trusted is None else "trusted",
         )
 

@@ -33,6 +33,7 @@ _RESOLUTION = (
     0.08  # of the score: what 0.2 deg cost in real sequences, where the best score is not at the reference
 )
 _TIGHT = 2.0  # standard deviations, in tolerances, up to which a new extrinsic counts as known
+_TOLD = 0.5  # of the initial standard deviation, down from which an axis counts as told by the frames
 _REMAP_ROW = 4096  # cv2.remap takes no side longer than 32767
 
 MIN_FRAMES = 3
@@ -201,6 +202,7 @@ def judge(
     T_initial: npt.ArrayLike | None,
     *,
     covariance: npt.ArrayLike | None = None,
+    sigma_initial: npt.ArrayLike | None = None,
     tolerance_deg: float = 0.25,
     tolerance_m: float = 0.05,
     confidence: float = 0.95,
@@ -212,8 +214,10 @@ def judge(
     Both are `T_camera_lidar`. Within both tolerances they are the same, as the check resolves no better; so they are
     within `covariance` (6, 6) of the new one (left perturbation, metres and radians), if that is tight and neither
     aligns better. Whatever is accepted must also align better than decoys (see AlignmentCheck.score), and where there
-    is no initial one, that and a tight covariance are all that is asked. All frames are of one camera; `check` saves
-    building one. `confidence` is two-sided.
+    is no initial one, that and a tight covariance are all that is asked. An axis of which the frames told little, one
+    that is not tight and more than half as uncertain as by `sigma_initial` (6,), of the initial one, leaves it open
+    whether a new extrinsic is better. All frames are of one camera; `check` saves building one. `confidence` is
+    two-sided.
 
     The paired test clusters the gains in two ways, by frame and by part of the image, and adds both variances:
     frames that repeat each other (a standing vehicle) share the errors of their scene, which only the second shows.
@@ -262,8 +266,13 @@ def judge(
             count,
         )
     if gain > gain_error and not same:
-        reason = f"The new extrinsic aligns better than the {initial_name} one, {apart} away ({numbers})."
-        return Verdict("converged", reason, gain, count)
+        reason = f"The new extrinsic aligns better than the {initial_name} one, {apart} away ({numbers})"
+        untold = _untold_axes(covariance, sigma_initial, tolerance_deg, tolerance_m)
+        if untold:
+            return Verdict.inconclusive(
+                f"{reason}, but the frames tell little of its {untold}. Drive through more varied scenes.", gain, count
+            )
+        return Verdict("converged", f"{reason}.", gain, count)
     if same or _explained(new, initial, covariance, tolerance_deg, tolerance_m):
         reason = f"The {initial_name} extrinsic was right: the new one differs from it by only {apart} ({numbers})."
         return Verdict("converged", reason, gain, count, initial_was_right=True)
@@ -305,8 +314,31 @@ def _explained(
 def _is_tight(covariance: npt.ArrayLike | None, tolerance_deg: float, tolerance_m: float) -> bool:
     if covariance is None:
         return False
-    sigma = np.sqrt(np.diag(np.asarray(covariance, dtype=np.float64)))
-    return bool(sigma[:3].max() <= _TIGHT * tolerance_m and sigma[3:].max() <= _TIGHT * np.deg2rad(tolerance_deg))
+    return bool((_sigma(covariance) <= _tight_sigma(tolerance_deg, tolerance_m)).all())
+
+
+def _untold_axes(
+    covariance: npt.ArrayLike | None,
+    sigma_initial: npt.ArrayLike | None,
+    tolerance_deg: float,
+    tolerance_m: float,
+) -> str:
+    """Axes that are not tight and hardly better known than before, with what they are known to; "" where none is."""
+    if covariance is None or sigma_initial is None:
+        return ""
+    sigma = _sigma(covariance)
+    told = np.maximum(_tight_sigma(tolerance_deg, tolerance_m), _TOLD * np.asarray(sigma_initial, dtype=np.float64))
+    shown = [f"translation along {axis} (± {100 * s:.0f} cm)" for axis, s in zip("xyz", sigma[:3])]
+    shown += [f"rotation about {axis} (± {np.rad2deg(s):.1f} deg)" for axis, s in zip("xyz", sigma[3:])]
+    return ", ".join(text for text, untold in zip(shown, sigma > told) if untold)
+
+
+def _sigma(covariance: npt.ArrayLike) -> FloatArray:
+    return np.sqrt(np.diag(np.asarray(covariance, dtype=np.float64)))
+
+
+def _tight_sigma(tolerance_deg: float, tolerance_m: float) -> FloatArray:
+    return _TIGHT * np.repeat([tolerance_m, np.deg2rad(tolerance_deg)], 3)
 
 
 def _decoy_rotations() -> FloatArray:

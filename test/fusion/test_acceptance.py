@@ -90,6 +90,19 @@ def test_a_tight_covariance_widens_what_is_the_same_but_a_broad_one_explains_not
     assert judge(frames, candidate, T_TRUE, covariance=100 * tight).state == "inconclusive"
 
 
+def test_an_axis_of_which_the_frames_tell_little_leaves_it_open() -> None:
+    frames, off = scenes(6), turned(np.array([0.6, 0.7, -0.4]), 2.0)
+    sigma_initial = np.repeat([0.29, np.deg2rad(5.8)], 3)
+    sigma = np.array([0.03, 0.03, 0.13, 0.003, 0.003, 0.003])
+    told, untold = (
+        judge(frames, T_TRUE, off, covariance=np.diag(s) ** 2, sigma_initial=sigma_initial)
+        for s in (sigma, sigma * [1, 1, 2, 1, 1, 1])
+    )
+    assert told.state == "converged"
+    assert untold.state == "inconclusive" and "translation along z (± 26 cm)." in untold.reason
+    assert "rotation" not in untold.reason and untold.improvement == told.improvement
+
+
 def test_without_an_initial_extrinsic_it_must_align_and_be_known_well() -> None:
     tight = np.diag([0.03, 0.03, 0.03, 0.003, 0.003, 0.003]) ** 2
     found = judge(scenes(4), T_TRUE, None, covariance=tight)
