@@ -246,21 +246,20 @@ def judge(
     if gain < -gain_error and not same:
         reason = f"The {initial_name} extrinsic aligns better than the new one, {apart} away ({numbers})."
         return Verdict("rejected", reason, gain, count)
+    fit = f"score {aligned:.2f} +- {aligned_error:.2f} over {count} held-out frames"
     if aligned <= aligned_error:
         return Verdict.inconclusive(
             f"The new extrinsic aligns no better than itself turned by {_DECOY_DEG[0]:.0f} to {_DECOY_DEG[1]:.0f} deg "
-            f"(score {aligned:.2f} +- {aligned_error:.2f} over {count} held-out frames): it is wrong, or the scene "
-            "has too few edges that both sensors see.",
+            f"({fit}): it is wrong, or the scene has too few edges that both sensors see.",
             gain,
             count,
         )
     if T_initial is None:
-        numbers = f"score {aligned:.2f} +- {aligned_error:.2f} over {count} held-out frames"
         if _is_tight(covariance, tolerance_deg, tolerance_m):
-            reason = f"The extrinsic aligns ({numbers}) and is known well; there was no initial one to compare it with."
+            reason = f"The extrinsic aligns ({fit}) and is known well; there was no initial one to compare it with."
             return Verdict("converged", reason, aligned, count)
         return Verdict.inconclusive(
-            f"The extrinsic aligns ({numbers}), but is not known well, and there was no initial one to compare it "
+            f"The extrinsic aligns ({fit}), but is not known well, and there was no initial one to compare it "
             "with. More frames, or a scene with more edges near and far, would tell.",
             aligned,
             count,
