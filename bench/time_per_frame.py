@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import time
 from collections import defaultdict
 from pathlib import Path
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the package sets it where it is imported before NumPy
+import i2p_calib_ros  # noqa: F401  before NumPy and PyTorch: it sets how their threads behave
+
+# isort: split
 
 import numpy as np
 import torch
