@@ -43,8 +43,8 @@ _AWAY_M = 1e4  # behind the camera
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
 _HELD_OUT_FRAMES = 10
-# A point near the edge of the view can hardly be matched beyond it, so those points pull the scene inwards and the
-# camera back: by 8 cm on average of 12 synthetic rigs, by 29 cm for a long lens in a tunnel.
+# Within this share of the view's size (the root of its pixels) from its edge a close look asks for no point: on rigs
+# unlike those of the training such points pull the scene inwards and so the camera back, by 8 cm on average of 12.
 _EDGE_SHARE = 0.05
 
 
