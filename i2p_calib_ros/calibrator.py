@@ -43,9 +43,6 @@ _AWAY_M = 1e4  # behind the camera
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
 _HELD_OUT_FRAMES = 10
-# Within this share of the view's size (the root of its pixels) from its edge a close look asks for no point: on rigs
-# unlike those of the training such points pull the scene inwards and so the camera back, by 8 cm on average of 12.
-_EDGE_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -89,13 +86,10 @@ class FrameMatcher:
     def match(self, frame: Frame, seen_from: PosePrior) -> FrameMatches:
         """The matches of the frame's points. FrameRejected: too few in view.
 
-        From a pose that is nearly right the network takes a closer look: it sees more pixels, and is asked for no point
-        near the edge.
+        From a pose that is nearly right the network takes a closer look: it sees more pixels.
         """
         spread = spread_of(seen_from)
-        close = CLOSE_STARTS.reaches(spread)
-        render = self._close if close else self._wide
-        edge_px = _EDGE_SHARE * np.sqrt(render.view.width * render.view.height) if close else 0.0
+        render = self._close if CLOSE_STARTS.reaches(spread) else self._wide
         xyz_prior = se3.transform_points(seen_from.T_mean, frame.xyz)
         try:
             inputs = prepare_inputs(
@@ -106,7 +100,6 @@ class FrameMatcher:
                 COARSE_STARTS.clip(spread),
                 self.config,
                 self._rng,
-                edge_px,
             )
         except TooFewPoints as error:
             raise FrameRejected("too few points in view", str(error)) from error

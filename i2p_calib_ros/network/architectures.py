@@ -48,14 +48,13 @@ def prepare_inputs(
     spread: PriorSpread,
     config: AnyNetworkConfig,
     rng: np.random.Generator,
-    edge_px: float = 0.0,
 ) -> NetworkInputs:
     """Build the inputs of one frame.
 
     image: (H, W, 3) RGB of the view. xyz_prior: (n, 3) metres, the cloud in the prior camera frame. intensity: (n,)
-    of any scale, or None. `rng` chooses points where there are too many. Of the published network, which has no prior,
-    neither `spread` is known nor how far from the edge (`edge_px`) its query points are seen. Raises TooFewPoints.
+    of any scale, or None. spread: of the prior, which the published network does not know. `rng` chooses points where
+    there are too many. Raises TooFewPoints.
     """
     if isinstance(config, Vp2pConfig):
         return prepare_vp2p_inputs(image, xyz_prior, intensity, view, config, rng)
-    return prepare_vpp_inputs(image, xyz_prior, intensity, view, spread, config, rng, edge_px)
+    return prepare_vpp_inputs(image, xyz_prior, intensity, view, spread, config, rng)

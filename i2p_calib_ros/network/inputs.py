@@ -79,13 +79,11 @@ def prepare_vpp_inputs(
     spread: PriorSpread,
     config: NetworkConfig,
     rng: np.random.Generator,
-    edge_px: float = 0.0,
 ) -> VppInputs:
     """Build the inputs of one frame.
 
     image: (H, W, 3) RGB of the view. xyz_prior: (n, 3) metres, the cloud in the prior camera frame. intensity: (n,)
-    of any scale, or None. `rng` chooses points where there are too many; query points are `edge_px` view pixels or more
-    from the edge of the view, unless too few are. Raises TooFewPoints.
+    of any scale, or None. `rng` chooses points where there are too many. Raises TooFewPoints.
     """
     kept = np.flatnonzero(_near_view(xyz_prior, view, spread))
     if len(kept) > config.max_cloud_points:
@@ -112,9 +110,6 @@ def prepare_vpp_inputs(
     candidates = np.flatnonzero(visible_points(uv, depth_m, view.width, view.height))
     if len(candidates) < 4 * config.neighbours:
         raise TooFewPoints(f"only {len(candidates)} points are visible from the prior camera")
-    inner = candidates[_pixels_from_edge(uv[candidates], view) >= edge_px]
-    if len(inner) >= 4 * config.neighbours:
-        candidates = inner
     query = rng.choice(candidates, config.query_points, replace=len(candidates) < config.query_points)
     neighbours = _neighbour_features(query, perspective, xyz, ranked, known, config)
     return VppInputs(
@@ -159,11 +154,6 @@ def _near_view(xyz: NDArray[np.floating], view: PinholeView, spread: PriorSpread
         u, v = view.fx * xyz[:, 0] / z + view.cx, view.fy * xyz[:, 1] / z + view.cy
     inside_u = (u > -margin_px) & (u < view.width + margin_px)
     return ahead & inside_u & (v > -margin_px) & (v < view.height + margin_px)
-
-
-def _pixels_from_edge(uv: NDArray[np.floating], view: PinholeView) -> NDArray[np.floating]:
-    corner = uv + 0.5
-    return np.minimum(corner, np.array([view.width, view.height]) - corner).min(axis=1)
 
 
 def rank_intensity(

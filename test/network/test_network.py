@@ -25,11 +25,10 @@ def street(points=4000, seed=0):
     return image, np.concatenate([ground, wall]), rng.random(2 * points)
 
 
-def inputs_of(config=CONFIG, edge_px=0.0, **changes):
+def inputs_of(config=CONFIG, **changes):
     image, xyz, intensity = street()
     arguments = {"image": image, "xyz_prior": xyz, "intensity": intensity, **changes}
-    rng = np.random.default_rng(0)
-    return prepare_vpp_inputs(**arguments, view=VIEW, spread=SPREAD, config=config, rng=rng, edge_px=edge_px)
+    return prepare_vpp_inputs(**arguments, view=VIEW, spread=SPREAD, config=config, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("kind", ["perspective", "metric"])
@@ -85,14 +84,6 @@ def test_query_points_are_rows_of_the_cloud_and_visible():
     np.testing.assert_allclose(inputs.query_xyz, xyz[inputs.query_index.numpy()], rtol=1e-6)
     uv = inputs.prior_uv.numpy()
     assert (uv >= -0.5).all() and (uv[:, 0] < VIEW.width).all() and (uv[:, 1] < VIEW.height).all()
-
-
-@pytest.mark.parametrize(("edge_px", "least_px"), [(0.0, 0.0), (16.0, 16.0), (47.9, 0.0)])
-def test_query_points_keep_away_from_the_edge_of_the_view_unless_too_few_do(edge_px, least_px):
-    many = CONFIG.model_copy(update={"query_points": 4000})
-    corner = inputs_of(many, edge_px).prior_uv.numpy() + 0.5
-    from_edge = np.minimum(corner, [VIEW.width, VIEW.height] - corner).min()
-    assert least_px <= from_edge < least_px + 4
 
 
 def test_training_gradient_reaches_every_parameter():
