@@ -254,25 +254,29 @@ def judge(
             gain,
             count,
         )
+    tight = _TIGHT * np.repeat([tolerance_m, np.deg2rad(tolerance_deg)], 3)
     if T_initial is None:
-        if _is_tight(covariance, tolerance_deg, tolerance_m):
+        loose = "its covariance is missing" if covariance is None else _loose_axes(covariance, tight)
+        if not loose:
             reason = f"The extrinsic aligns ({fit}) and is known well; there was no initial one to compare it with."
             return Verdict("converged", reason, aligned, count)
         return Verdict.inconclusive(
-            f"The extrinsic aligns ({fit}), but is not known well, and there was no initial one to compare it "
+            f"The extrinsic aligns ({fit}), but is not known well: {loose}. There was no initial one to compare it "
             "with. More frames, or a scene with more edges near and far, would tell.",
             aligned,
             count,
         )
     if gain > gain_error and not same:
         reason = f"The new extrinsic aligns better than the {initial_name} one, {apart} away ({numbers})"
-        untold = _untold_axes(covariance, sigma_initial, tolerance_deg, tolerance_m)
+        untold = ""
+        if covariance is not None and sigma_initial is not None:
+            untold = _loose_axes(covariance, np.maximum(tight, _TOLD * np.asarray(sigma_initial, dtype=np.float64)))
         if untold:
             return Verdict.inconclusive(
                 f"{reason}, but the frames tell little of its {untold}. Drive through more varied scenes.", gain, count
             )
         return Verdict("converged", f"{reason}.", gain, count)
-    if same or _explained(new, initial, covariance, tolerance_deg, tolerance_m):
+    if same or _explained(new, initial, covariance, tight):
         reason = f"The {initial_name} extrinsic was right: the new one differs from it by only {apart} ({numbers})."
         return Verdict("converged", reason, gain, count, initial_was_right=True)
     return Verdict.inconclusive(
@@ -297,47 +301,21 @@ def _mean_and_error(cells: FloatArray, cell_shares: FloatArray, confidence: floa
 
 
 def _explained(
-    new: FloatArray,
-    initial: FloatArray,
-    covariance: npt.ArrayLike | None,
-    tolerance_deg: float,
-    tolerance_m: float,
+    new: FloatArray, initial: FloatArray, covariance: npt.ArrayLike | None, sigma_known: FloatArray
 ) -> bool:
     """Is the difference within the 95 % region of a covariance that itself is tight? A broad one explains anything."""
-    if covariance is None or not _is_tight(covariance, tolerance_deg, tolerance_m):
+    if covariance is None or _loose_axes(covariance, sigma_known):
         return False
     xi = se3.log(initial @ se3.inverse(new))
     return bool(xi @ np.linalg.solve(np.asarray(covariance, dtype=np.float64), xi) <= chi2.ppf(0.95, 6))
 
 
-def _is_tight(covariance: npt.ArrayLike | None, tolerance_deg: float, tolerance_m: float) -> bool:
-    if covariance is None:
-        return False
-    return bool((_sigma(covariance) <= _tight_sigma(tolerance_deg, tolerance_m)).all())
-
-
-def _untold_axes(
-    covariance: npt.ArrayLike | None,
-    sigma_initial: npt.ArrayLike | None,
-    tolerance_deg: float,
-    tolerance_m: float,
-) -> str:
-    """Axes that are not tight and hardly better known than before, with what they are known to; "" where none is."""
-    if covariance is None or sigma_initial is None:
-        return ""
-    sigma = _sigma(covariance)
-    told = np.maximum(_tight_sigma(tolerance_deg, tolerance_m), _TOLD * np.asarray(sigma_initial, dtype=np.float64))
+def _loose_axes(covariance: npt.ArrayLike, sigma_known: FloatArray) -> str:
+    """Axes with a greater standard deviation than `sigma_known` (6,), with what they are known to; "" without any."""
+    sigma = np.sqrt(np.diag(np.asarray(covariance, dtype=np.float64)))
     shown = [f"translation along {axis} (± {100 * s:.0f} cm)" for axis, s in zip("xyz", sigma[:3])]
     shown += [f"rotation about {axis} (± {np.rad2deg(s):.1f} deg)" for axis, s in zip("xyz", sigma[3:])]
-    return ", ".join(text for text, untold in zip(shown, sigma > told) if untold)
-
-
-def _sigma(covariance: npt.ArrayLike) -> FloatArray:
-    return np.sqrt(np.diag(np.asarray(covariance, dtype=np.float64)))
-
-
-def _tight_sigma(tolerance_deg: float, tolerance_m: float) -> FloatArray:
-    return _TIGHT * np.repeat([tolerance_m, np.deg2rad(tolerance_deg)], 3)
+    return ", ".join(text for text, loose in zip(shown, sigma > sigma_known) if loose)
 
 
 def _decoy_rotations() -> FloatArray:
