@@ -311,11 +311,11 @@ def _explained(
 
 
 def _loose_axes(covariance: npt.ArrayLike, sigma_known: FloatArray) -> str:
-    """Axes with a greater standard deviation than `sigma_known` (6,), with what they are known to; "" without any."""
+    """Axes not known to a standard deviation of `sigma_known` (6,), with what they are known to; "" without any."""
     sigma = np.sqrt(np.diag(np.asarray(covariance, dtype=np.float64)))
     shown = [f"translation along {axis} (± {100 * s:.0f} cm)" for axis, s in zip("xyz", sigma[:3])]
     shown += [f"rotation about {axis} (± {np.rad2deg(s):.1f} deg)" for axis, s in zip("xyz", sigma[3:])]
-    return ", ".join(text for text, loose in zip(shown, sigma > sigma_known) if loose)
+    return ", ".join(text for text, known in zip(shown, sigma <= sigma_known) if not known)
 
 
 def _decoy_rotations() -> FloatArray:

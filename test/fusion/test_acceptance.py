@@ -109,7 +109,8 @@ def test_without_an_initial_extrinsic_it_must_align_and_be_known_well() -> None:
     assert found.state == "converged" and found.improvement > 2.0 and not found.initial_was_right
     loose = judge(scenes(4), T_TRUE, None, covariance=tight * np.diag([1, 1, 100, 1, 1, 1]))
     assert loose.state == "inconclusive" and "not known well: translation along z (± 30 cm)." in loose.reason
-    assert judge(scenes(4), T_TRUE, None).state == "inconclusive"
+    for unknown in (None, np.full((6, 6), np.nan)):
+        assert judge(scenes(4), T_TRUE, None, covariance=unknown).state == "inconclusive"
     wrong = turned(np.array([0, 1.0, 0]), 60.0)
     assert judge(scenes(4), wrong, None, covariance=tight).state == "inconclusive"
 
