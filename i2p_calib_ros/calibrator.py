@@ -94,6 +94,7 @@ class FrameMatcher:
         try:
             inputs = prepare_inputs(
                 render(frame.image),
+                render.valid,
                 xyz_prior,
                 frame.intensity,
                 render.view,

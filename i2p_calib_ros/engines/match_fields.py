@@ -14,7 +14,7 @@ from i2p_calib_ros.network.config import FINE_STRIDE
 from i2p_calib_ros.network.inputs import NetworkInputs, prior_sigma_px
 from i2p_calib_ros.network.network import FineOutputs, NetworkOutputs
 from i2p_calib_ros.network.spread import PriorSpread
-from i2p_calib_ros.posterior.match_field import MatchField, make_match_field
+from i2p_calib_ros.posterior.match_field import MatchField, make_match_field, valid_cells
 
 _BEHIND_PX = -1e4
 """Where a point behind the camera is taken to project: in no cell."""
@@ -26,6 +26,8 @@ class FrameMatches:
 
     coarse: MatchField
     fine_outputs: FineOutputs | None
+    valid: Tensor
+    """(H, W): the pixels of the view that show a part of the image."""
 
     @classmethod
     def of(cls, outputs: NetworkOutputs, inputs: NetworkInputs, points: Tensor, stride: int) -> FrameMatches:
@@ -41,8 +43,9 @@ class FrameMatches:
             inputs.prior_sigma_px,
             stride,
             inputs.view,
+            valid_cells(inputs.valid, stride),
         )
-        return cls(coarse, outputs.fine)
+        return cls(coarse, outputs.fine, inputs.valid)
 
     def fine(self, T_camera_source: NDArray[np.float64], spread: PriorSpread) -> MatchField:
         """The fine stage's field in windows around where a pose (4, 4) projects the points.
@@ -69,5 +72,6 @@ class FrameMatches:
             torch.from_numpy(sigma_px).to(points.device),
             FINE_STRIDE,
             view,
+            valid_cells(self.valid, FINE_STRIDE),
             origin,
         )

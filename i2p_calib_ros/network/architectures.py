@@ -42,6 +42,7 @@ def build_network(config: AnyNetworkConfig) -> VoxelPointPixelNet | Vp2pNet:
 
 def prepare_inputs(
     image: NDArray[np.uint8],
+    valid: NDArray[np.bool_],
     xyz_prior: NDArray[np.floating],
     intensity: NDArray[np.floating] | None,
     view: PinholeView,
@@ -51,10 +52,10 @@ def prepare_inputs(
 ) -> NetworkInputs:
     """Build the inputs of one frame.
 
-    image: (H, W, 3) RGB of the view. xyz_prior: (n, 3) metres, the cloud in the prior camera frame. intensity: (n,)
-    of any scale, or None. spread: of the prior, which the published network does not know. `rng` chooses points where
-    there are too many. Raises TooFewPoints.
+    image: (H, W, 3) RGB of the view. valid: (H, W), where it shows the camera's image. xyz_prior: (n, 3) metres, the
+    cloud in the prior camera frame. intensity: (n,) of any scale, or None. spread: of the prior, which the published
+    network does not know. `rng` chooses points where there are too many. Raises TooFewPoints.
     """
     if isinstance(config, Vp2pConfig):
-        return prepare_vp2p_inputs(image, xyz_prior, intensity, view, config, rng)
-    return prepare_vpp_inputs(image, xyz_prior, intensity, view, spread, config, rng)
+        return prepare_vp2p_inputs(image, valid, xyz_prior, intensity, view, config, rng)
+    return prepare_vpp_inputs(image, valid, xyz_prior, intensity, view, spread, config, rng)

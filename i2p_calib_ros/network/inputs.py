@@ -38,7 +38,8 @@ class NetworkInputs:
 
     image (1, 3, H, W); voxel_features (v, c); levels; query_xyz (q, 3) metres; query_index (q,) rows of the given
     cloud; query_voxel (q,); prior_uv (q, 2) and prior_sigma_px (q, 2): the projection that the prior expects and its
-    standard deviation in view pixels, infinite where there is no prior.
+    standard deviation in view pixels, infinite where there is no prior; valid (H, W): the pixels of the view that show
+    a part of the image.
     """
 
     view: PinholeView
@@ -50,6 +51,7 @@ class NetworkInputs:
     query_voxel: Tensor
     prior_uv: Tensor
     prior_sigma_px: Tensor
+    valid: Tensor
 
     def to(self, device: torch.device | str) -> Self:
         """The same inputs on a device."""
@@ -73,6 +75,7 @@ class VppInputs(NetworkInputs):
 
 def prepare_vpp_inputs(
     image: NDArray[np.uint8],
+    valid: NDArray[np.bool_],
     xyz_prior: NDArray[np.floating],
     intensity: NDArray[np.floating] | None,
     view: PinholeView,
@@ -82,8 +85,9 @@ def prepare_vpp_inputs(
 ) -> VppInputs:
     """Build the inputs of one frame.
 
-    image: (H, W, 3) RGB of the view. xyz_prior: (n, 3) metres, the cloud in the prior camera frame. intensity: (n,)
-    of any scale, or None. `rng` chooses points where there are too many. Raises TooFewPoints.
+    image: (H, W, 3) RGB of the view. valid: (H, W), where it shows the camera's image. xyz_prior: (n, 3) metres, the
+    cloud in the prior camera frame. intensity: (n,) of any scale, or None. `rng` chooses points where there are too
+    many. Raises TooFewPoints.
     """
     kept = np.flatnonzero(_near_view(xyz_prior, view, spread))
     if len(kept) > config.max_cloud_points:
@@ -115,6 +119,7 @@ def prepare_vpp_inputs(
     return VppInputs(
         view=view,
         image=normalise_image(image),
+        valid=torch.from_numpy(np.ascontiguousarray(valid)),
         voxel_features=torch.from_numpy(voxel_features),
         levels=[SparseLevel.of(level) for level in pyramid.levels],
         coarse_uv=torch.from_numpy(coarse_uv),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from i2p_calib_ros.geometry.view import PinholeView
@@ -23,7 +24,7 @@ class MatchField:
 
     points (n, 3): metres, in the frame that poses map from (the LiDAR frame outside training).
     scores (n, h, w): log p(image | point in this cell), up to a constant per point.
-    outside_score (n,): the same for "the point projects outside the image".
+    outside_score (n,): the same for "the point projects outside the image", also where a cell shows nothing of it.
     log_evidence (n,): log p(image) with the same constant; score - log_evidence is the log evidence ratio.
     overlap (n,): posterior probability that the point is in one of the cells, under the prior that was given.
     origin (n, 2): column and row of the first cell of each point's scores, where these cover a window of the image
@@ -61,19 +62,26 @@ def make_match_field(
     prior_sigma_px: Tensor,
     stride: int,
     view: PinholeView,
+    valid: Tensor,
     origin: Tensor | None = None,
 ) -> MatchField:
     """Turn similarities (n, h, w) into evidence ratios by Bayes' rule over {cells, outside}.
 
-    They cover the image, or for every point a window that begins at column and row `origin` (n, 2).
+    They cover the view, or for every point a window that begins at column and row `origin` (n, 2), and become the
+    scores: `similarity` is written to. `valid`: which cells of the view show a part of the image. A point in another
+    one is outside: counted as in view where no point is ever seen, it would pull the pose inwards.
     With q_i(c) the mass that the prior puts on cell c (sum s_i over the image, 1 - s_i outside), the posterior of the
     true cell is q_i(c) exp(sim_i(c)) / Z_i. Dividing it by q_i gives the ratio that a pose likelihood needs: the
     prior is then counted once for the pose and not once a point, and an uninformative point votes for nothing, also
     at the border of the image.
     """
     log_u, log_v, log_outside = prior_mass(prior_uv, prior_sigma_px, similarity.shape[1:], stride, origin, view)
+    blank = ~(valid if origin is None else _windows(valid, origin, similarity.shape[1:]))
+    log_outside = torch.logaddexp(log_outside, _mass_of(blank, log_u, log_v).log())
+    _fill(similarity, blank, torch.full_like(outside, _NO_MASS))
     inside = _LogSumExpUnderPrior.apply(similarity, log_u, log_v)
     log_evidence = torch.logaddexp(inside, outside + log_outside)
+    _fill(similarity, blank, torch.minimum(outside, log_evidence))
     return MatchField(
         points=points,
         scores=similarity,
@@ -112,6 +120,34 @@ def prior_mass(
         log_v = log_v.masked_fill(_beyond(origin[:, 1:2], h, view.height // stride), _NO_MASS)
     inside = torch.logsumexp(log_u, dim=1) + torch.logsumexp(log_v, dim=1)
     return log_u, log_v, torch.log1p(-inside.exp().clamp(max=0.999))
+
+
+def valid_cells(valid: Tensor, stride: int) -> Tensor:
+    """Which cells (H / stride, W / stride) show a part of the image in at least half of their pixels (H, W)."""
+    return F.avg_pool2d(valid[None].float(), stride)[0] >= 0.5
+
+
+def _windows(cells: Tensor, origin: Tensor, shape: torch.Size) -> Tensor:
+    """Cells (h, w) of the view -> (n, *shape) in windows from `origin` (n, 2) on; the border goes on beyond it."""
+    rows, columns = (torch.arange(size, device=origin.device) for size in shape)
+    row = (origin[:, 1:2] + rows).clamp(0, cells.shape[0] - 1)
+    column = (origin[:, 0:1] + columns).clamp(0, cells.shape[1] - 1)
+    return cells[row[:, :, None], column[:, None, :]]
+
+
+def _mass_of(cells: Tensor, log_u: Tensor, log_v: Tensor) -> Tensor:
+    """The prior's mass (n,) on cells (h, w), or (n, h, w) of windows."""
+    of_columns = torch.einsum("nh,hw->nw" if cells.dim() == 2 else "nh,nhw->nw", log_v.exp(), cells.to(log_v.dtype))
+    return (of_columns * log_u.exp()).sum(dim=1)
+
+
+def _fill(volume: Tensor, cells: Tensor, values: Tensor) -> None:
+    """Write each point's value (n,) to its cells (h, w), or (n, h, w), of a volume (n, h, w)."""
+    if cells.dim() == 2:
+        index = cells.flatten().nonzero()[:, 0].expand(len(volume), -1)
+        volume.view(len(volume), -1).scatter_(1, index, values[:, None].expand_as(index))
+    else:
+        volume[cells] = values[:, None, None].expand_as(volume)[cells]
 
 
 def _beyond(first: Tensor, cells: int, cells_of_image: int) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from i2p_calib_ros.frames.frame import Frame
 from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.geometry.camera import inside_image
 from i2p_calib_ros.geometry.view import PinholeView, ViewRenderer
 from i2p_calib_ros.geometry.visibility import visible_points
 from i2p_calib_ros.network.architectures import prepare_inputs
@@ -31,6 +32,7 @@ from i2p_calib_ros.network.spread import (
     random_global_error,
     spread_of_bounds,
 )
+from i2p_calib_ros.posterior.match_field import valid_cells
 
 _LOST_SHARE = 0.06  # of the samples that are not close
 _CLOSE_SHARE = 0.6
@@ -44,7 +46,8 @@ class TrainingSample:
     lost: the prior looks another way, so what the network is told is wrong and no pose is to be found from there.
     T_near_prior (4, 4) and near_spread: a pose near the truth, where the fine stage looks, and how near it is.
     For the query points: true_cell (q, 2) column and row in feature cells, true_fine_cell (q, 2) the same in cells of
-    the fine stage, true_log_depth (q,), visible (q,) and outside (q,) masks (neither: occluded, ignored).
+    the fine stage, true_log_depth (q,), visible (q,) and outside (q,) masks: outside of the image, whether or not the
+    view goes on there (neither: occluded, ignored).
     surface (h, w): 1 where a cell shows a surface that the LiDAR sees, 0 where not, NaN where unknown.
     """
 
@@ -99,19 +102,18 @@ def make_sample(
         T_prior_true = random_heading(rng) @ T_prior_true
     T_near_true, near_spread = random_fine_start_error(rng)
     xyz_prior = se3.transform_points(T_prior_true, xyz_true)
-    inputs = prepare_inputs(image, xyz_prior, intensity, view, spread, config, rng)
+    inputs = prepare_inputs(image, valid, xyz_prior, intensity, view, spread, config, rng)
     query = inputs.query_index.numpy()
 
     uv, depth_m = view.project(xyz_true)
     seen = visible_points(uv, depth_m, view.width, view.height)[query]
     uv, depth_m = uv[query], depth_m[query]
-    inside = (depth_m > 0.1) & (
-        np.abs(uv - (np.array([view.width, view.height]) - 1) / 2) < np.array([view.width, view.height]) / 2
-    ).all(1)
-    pixel = np.clip(np.where(inside[:, None], np.round(uv), 0), 0, [view.width - 1, view.height - 1]).astype(
-        int
-    )
-    uv = np.where(inside[:, None], uv, 0.0)
+    in_view = (depth_m > 0.1) & inside_image(uv, view.width, view.height)
+    uv = np.where(in_view[:, None], uv, 0.0)
+    true_cell = _cell_of(uv, config.stride)
+    shown = valid_cells(inputs.valid, config.stride).numpy()
+    column, row = np.clip(np.round(true_cell).astype(int), 0, np.array(shown.shape[::-1]) - 1).T
+    inside = in_view & shown[row, column]
     T_true_prior = se3.inverse(T_prior_true)
     return TrainingSample(
         inputs=inputs,
@@ -120,10 +122,10 @@ def make_sample(
         T_true_prior=T_true_prior,
         near_spread=near_spread,
         T_near_prior=T_near_true @ T_true_prior,
-        true_cell=torch.from_numpy(_cell_of(uv, config.stride)),
+        true_cell=torch.from_numpy(true_cell),
         true_fine_cell=torch.from_numpy(_cell_of(uv, FINE_STRIDE)),
         true_log_depth=torch.from_numpy(np.log(np.maximum(depth_m, 0.1)).astype(np.float32)),
-        visible=torch.from_numpy(inside & seen & valid[pixel[:, 1], pixel[:, 0]]),
+        visible=torch.from_numpy(inside & seen),
         outside=torch.from_numpy(~inside),
         surface=torch.from_numpy(surface),
     )

@@ -27,7 +27,8 @@ def street(points=4000, seed=0):
 
 def inputs_of(config=CONFIG, **changes):
     image, xyz, intensity = street()
-    arguments = {"image": image, "xyz_prior": xyz, "intensity": intensity, **changes}
+    valid = np.ones(image.shape[:2], dtype=bool)
+    arguments = {"image": image, "valid": valid, "xyz_prior": xyz, "intensity": intensity, **changes}
     return prepare_vpp_inputs(**arguments, view=VIEW, spread=SPREAD, config=config, rng=np.random.default_rng(0))
 
 

@@ -37,7 +37,8 @@ def inputs_of(xyz=None):
     xyz = cloud() if xyz is None else xyz
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (VIEW.height, VIEW.width, 3), dtype=np.uint8)
-    return prepare_vp2p_inputs(image, xyz, rng.random(len(xyz)), VIEW, CONFIG, rng)
+    valid = np.ones(image.shape[:2], dtype=bool)
+    return prepare_vp2p_inputs(image, valid, xyz, rng.random(len(xyz)), VIEW, CONFIG, rng)
 
 
 def test_query_points_are_rows_of_the_whole_cloud():
@@ -89,7 +90,14 @@ def test_outputs_are_unit_descriptors_and_the_field_has_the_overlap_that_the_hea
     scaled = outputs.similarity() - F.logsigmoid(outputs.pixel_overlap)
     torch.testing.assert_close(32.0 * cosine, scaled[:, [7, 9], [3, 5]], atol=1e-3, rtol=1e-3)
     field = make_match_field(
-        inputs.query_xyz, outputs.similarity(), outputs.outside, inputs.prior_uv, inputs.prior_sigma_px, 4, VIEW
+        inputs.query_xyz,
+        outputs.similarity(),
+        outputs.outside,
+        inputs.prior_uv,
+        inputs.prior_sigma_px,
+        4,
+        VIEW,
+        torch.ones(24, 32, dtype=torch.bool),
     )
     torch.testing.assert_close(field.overlap, logits[0].sigmoid(), atol=1e-4, rtol=1e-4)
 

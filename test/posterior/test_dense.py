@@ -1,5 +1,7 @@
 """Match fields and the dense likelihood: Bayes' rule, the border, and a case with a known answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -33,7 +35,10 @@ def gaussian_similarity(uv, sigma_cells):
     return torch.from_numpy(-0.5 * squared / sigma_cells**2).float()
 
 
-def field_of(similarity, uv, points, outside=0.0, sigma_px=40.0):
+ALL_VALID = torch.ones(VIEW.height // STRIDE, VIEW.width // STRIDE, dtype=torch.bool)
+
+
+def field_of(similarity, uv, points, outside=0.0, sigma_px=40.0, view=VIEW, valid=ALL_VALID):
     n = len(uv)
     return make_match_field(
         torch.from_numpy(points).float(),
@@ -42,7 +47,8 @@ def field_of(similarity, uv, points, outside=0.0, sigma_px=40.0):
         torch.from_numpy(uv).float(),
         torch.full((n, 2), sigma_px),
         STRIDE,
-        VIEW,
+        view,
+        valid,
     )
 
 
@@ -62,6 +68,38 @@ def test_an_uninformative_field_votes_for_no_pose_not_even_at_the_border():
     ).float()
     votes = DenseLikelihood(field, effective_points=40.0).log_likelihood(poses)
     assert votes.abs().max() < 0.05
+
+
+def test_where_the_view_shows_no_image_is_outside_whatever_the_cells_there_say():
+    points, uv = scene(200)
+    margin, rng = 8, np.random.default_rng(1)
+    whole = field_of(gaussian_similarity(uv, 2.0), uv, points, outside=-2.0)
+    wider = replace(
+        VIEW,
+        width=VIEW.width + 2 * margin * STRIDE,
+        height=VIEW.height + 2 * margin * STRIDE,
+        cx=VIEW.cx + margin * STRIDE,
+        cy=VIEW.cy + margin * STRIDE,
+    )
+    inner = slice(margin, -margin)
+    similarity = torch.from_numpy(rng.normal(0.0, 9.0, (200, wider.height // STRIDE, wider.width // STRIDE))).float()
+    similarity[:, inner, inner] = gaussian_similarity(uv, 2.0)
+    valid = torch.zeros(similarity.shape[1:], dtype=torch.bool)
+    valid[inner, inner] = True
+    bordered = field_of(similarity, uv + margin * STRIDE, points, outside=-2.0, view=wider, valid=valid)
+    torch.testing.assert_close(bordered.log_evidence, whole.log_evidence, atol=1e-3, rtol=0.0)
+    torch.testing.assert_close(bordered.overlap, whole.overlap, atol=1e-3, rtol=0.0)
+
+    poses = PosePrior.from_spread(T_TRUE, 10.0, 0.5).sample(rng, 40)
+    votes, expected = (
+        DenseLikelihood(f, 50.0).point_log_likelihoods(torch.from_numpy(poses).float()) for f in (bordered, whole)
+    )
+    cell = np.stack([VIEW.project(se3.transform_points(T, points))[0] / STRIDE for T in poses], axis=1)
+    inside = ((cell > 1) & (cell < np.array(ALL_VALID.shape[::-1]) - 2)).all(axis=2)
+    beyond = ((cell < -1) | (cell > np.array(ALL_VALID.shape[::-1]) + 1)).any(axis=2)
+    assert inside.any() and beyond.any()
+    clear = torch.from_numpy(inside | beyond)  # the border itself is interpolated
+    torch.testing.assert_close(votes[clear], expected[clear], atol=2e-3, rtol=0.0)
 
 
 def test_overlap_is_the_posterior_probability_of_being_in_the_image():
@@ -123,16 +161,19 @@ def test_posterior_finds_the_pose_with_an_honest_covariance():
     assert 3.0 < np.mean(inside) < 9.5
 
 
-def test_windows_cut_from_a_whole_field_vote_alike_and_say_outside_beyond_themselves():
+@pytest.mark.parametrize("blank_columns", [0, 12])
+def test_windows_cut_from_a_whole_field_vote_alike_and_say_outside_beyond_themselves(blank_columns):
     points, uv = scene(100)
     similarity = gaussian_similarity(uv, 2.0)
-    whole = field_of(similarity, uv, points, sigma_px=6.0)
+    valid = ALL_VALID.clone()
+    valid[:, :blank_columns] = False
+    whole = field_of(similarity.clone(), uv, points, sigma_px=6.0, valid=valid)
     size = 17
     origin = torch.from_numpy(np.round((uv - (STRIDE - 1) / 2) / STRIDE).astype(np.int64)) - size // 2
     padded = torch.nn.functional.pad(similarity[:, None], (size,) * 4, mode="replicate")[:, 0]
     cut = torch.stack([p[r + size : r + 2 * size, c + size : c + 2 * size] for p, (c, r) in zip(padded, origin)])
     expected, sigma_px = torch.from_numpy(uv).float(), torch.full((100, 2), 6.0)
-    windows = make_match_field(whole.points, cut, whole.outside_score, expected, sigma_px, STRIDE, VIEW, origin)
+    windows = make_match_field(whole.points, cut, whole.outside_score, expected, sigma_px, STRIDE, VIEW, valid, origin)
     near = torch.from_numpy(PosePrior.from_spread(T_TRUE, 0.5, 0.05).sample(np.random.default_rng(0), 20)).float()
     torch.testing.assert_close(
         DenseLikelihood(windows, 50.0).log_likelihood(near),

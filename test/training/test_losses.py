@@ -94,6 +94,7 @@ def matches_at(shift_px, seed=0, points=60):
         torch.full((points, 2), 20.0),
         STRIDE,
         VIEW,
+        torch.ones(H, W, dtype=torch.bool),
     )
     return GaussianMatches.from_field(field)
 

@@ -9,10 +9,11 @@ from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.sequence import SequenceFolder
 from i2p_calib_ros.geometry import se3
+from i2p_calib_ros.geometry.camera import inside_image
 from i2p_calib_ros.network.config import FINE_STRIDE, NetworkConfig
 from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.posterior.dense import DenseLikelihood
-from i2p_calib_ros.posterior.match_field import make_match_field
+from i2p_calib_ros.posterior.match_field import make_match_field, valid_cells
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training import losses, objective, samples, trainer
 from i2p_calib_ros.training.export import export_model
@@ -69,6 +70,22 @@ def test_labels_agree_with_the_true_pose(boxes, seed):
     assert not (sample.visible & sample.outside).any()
 
 
+def test_a_point_that_the_view_shows_beyond_the_image_is_outside(boxes):
+    beyond = 0
+    for seed in range(32):
+        sample = sample_of(boxes, seed)
+        shown = valid_cells(sample.inputs.valid, TINY.stride)
+        uv, depth_m = sample.inputs.view.project(
+            se3.transform_points(sample.T_true_prior, sample.inputs.query_xyz.numpy())
+        )
+        in_view = (depth_m > 0.1) & inside_image(uv, sample.inputs.view.width, sample.inputs.view.height)
+        column, row = ((uv[in_view] + 0.5) / TINY.stride).astype(int).T
+        blank = ~shown[row, column]
+        assert (sample.outside[in_view] == blank).all()
+        beyond += int(blank.sum())
+    assert beyond > 5
+
+
 def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
     sample = sample_of(boxes, 1)
     inputs = sample.inputs
@@ -86,6 +103,7 @@ def test_pose_kl_is_least_for_a_field_that_knows_the_truth(boxes):
             inputs.prior_sigma_px,
             TINY.stride,
             inputs.view,
+            torch.ones(h, w, dtype=torch.bool),
         )
         rng = np.random.default_rng(0)
         likelihood = DenseLikelihood(field, 20.0)

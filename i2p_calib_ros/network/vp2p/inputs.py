@@ -67,6 +67,7 @@ class Vp2pInputs(NetworkInputs):
 
 def prepare_vp2p_inputs(
     image: NDArray[np.uint8],
+    valid: NDArray[np.bool_],
     xyz: NDArray[np.floating],
     intensity: NDArray[np.floating] | None,
     view: PinholeView,
@@ -75,7 +76,8 @@ def prepare_vp2p_inputs(
 ) -> Vp2pInputs:
     """Build the inputs of one frame from the view image (H, W, 3) RGB and the cloud (n, 3) in any frame, metres.
 
-    `rng` chooses points where there are too many. Raises TooFewPoints.
+    valid: (H, W), where the view shows the camera's image. `rng` chooses points where there are too many. Raises
+    TooFewPoints.
     """
     kept = np.flatnonzero(np.linalg.norm(xyz, axis=1) < _MAX_RANGE_M)
     if len(kept) > config.max_cloud_points:
@@ -94,6 +96,7 @@ def prepare_vp2p_inputs(
     return Vp2pInputs(
         view=view,
         image=normalise_image(image),
+        valid=torch.from_numpy(np.ascontiguousarray(valid)),
         voxel_features=torch.from_numpy(voxel_features.astype(np.float32)),
         levels=[SparseLevel.of(level) for level in pyramid.levels],
         query_xyz=torch.from_numpy(points[query]),
