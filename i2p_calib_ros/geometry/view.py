@@ -68,6 +68,7 @@ class PinholeView:
         y = (np.arange(self.height) - self.cy) / self.fy
         return np.stack([*np.meshgrid(x, y), np.ones((self.height, self.width))], axis=-1)
 
+
 class ViewRenderer:
     """Warps images of `camera` to `view`; the maps are computed once.
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from i2p_calib_ros.geometry.windows import window_cells
 from i2p_calib_ros.network.config import VIEW_MULTIPLE, NetworkConfig
 from i2p_calib_ros.network.cross_attention import CrossModalMixer
 from i2p_calib_ros.network.inputs import NEIGHBOUR_FEATURES, VOXEL_FEATURES, VppInputs
@@ -37,10 +38,8 @@ class FineOutputs:
         Cells beyond the image repeat its border.
         """
         h, w = self.pixel_descriptor.shape[1:]
-        step = torch.arange(size, device=origin.device)
-        column = (origin[:, 0:1] + step).clamp(0, w - 1)
-        row = (origin[:, 1:2] + step).clamp(0, h - 1)
-        cells = self.pixel_descriptor.flatten(1).t()[(row[:, :, None] * w + column[:, None, :]).flatten(1)]
+        rows, columns = window_cells(origin, (size, size), (h, w))
+        cells = self.pixel_descriptor.flatten(1).t()[(rows * w + columns).flatten(1)]
         return torch.bmm(cells, self.point_descriptor[:, :, None]).view(-1, size, size)
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from i2p_calib_ros.geometry.view import PinholeView
+from i2p_calib_ros.geometry.windows import window_cells
 
 _NO_MASS = -1e4
 _NEGLIGIBLE = -60.0  # of a log mass against the greatest; exponentials that underflow take ten times as long
@@ -76,7 +77,7 @@ def make_match_field(
     at the border of the image.
     """
     log_u, log_v, log_outside = prior_mass(prior_uv, prior_sigma_px, similarity.shape[1:], stride, origin, view)
-    blank = ~(valid if origin is None else _windows(valid, origin, similarity.shape[1:]))
+    blank = ~(valid if origin is None else valid[window_cells(origin, similarity.shape[1:], valid.shape)])
     log_outside = torch.logaddexp(log_outside, _mass_of(blank, log_u, log_v).log())
     _fill(similarity, blank, torch.full_like(outside, _NO_MASS))
     inside = _LogSumExpUnderPrior.apply(similarity, log_u, log_v)
@@ -125,14 +126,6 @@ def prior_mass(
 def valid_cells(valid: Tensor, stride: int) -> Tensor:
     """Which cells (H / stride, W / stride) show a part of the image in at least half of their pixels (H, W)."""
     return F.avg_pool2d(valid[None].float(), stride)[0] >= 0.5
-
-
-def _windows(cells: Tensor, origin: Tensor, shape: torch.Size) -> Tensor:
-    """Cells (h, w) of the view -> (n, *shape) in windows from `origin` (n, 2) on; the border goes on beyond it."""
-    rows, columns = (torch.arange(size, device=origin.device) for size in shape)
-    row = (origin[:, 1:2] + rows).clamp(0, cells.shape[0] - 1)
-    column = (origin[:, 0:1] + columns).clamp(0, cells.shape[1] - 1)
-    return cells[row[:, :, None], column[:, None, :]]
 
 
 def _mass_of(cells: Tensor, log_u: Tensor, log_v: Tensor) -> Tensor:
