@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from i2p_calib_ros.posterior.dense import DenseLikelihood
@@ -12,6 +13,9 @@ from i2p_calib_ros.posterior.reprojection import GaussianMatches, ReprojectionLi
 
 if TYPE_CHECKING:
     from i2p_calib_ros.engines.model_file import LikelihoodConfig
+
+
+_Count = TypeVar("_Count", float, Tensor)
 
 
 class PoseLikelihood(Protocol):
@@ -29,6 +33,20 @@ def make_likelihood(field: MatchField, config: LikelihoodConfig) -> PoseLikeliho
     effective_points = config.effective_points
     if field.origin is not None and config.fine_effective_points is not None:
         effective_points = config.fine_effective_points
+    effective_points = effective_points_of(field, effective_points)
     if config.kind == "reprojection":
         return ReprojectionLikelihood(GaussianMatches.from_field(field), effective_points)
     return DenseLikelihood(field, effective_points, config.floor)
+
+
+def effective_points_of(field: MatchField, of_all: _Count) -> _Count:
+    """What the distinct points of a field count for, where as many of them as were drawn would count for `of_all`.
+
+    A frame with few points has them drawn repeatedly, which tells nothing new. Points are taken to be equally
+    correlated (Kish, "Survey Sampling", 1965, design effect): n of them count for n / (1 + (n - 1) rho).
+    """
+    drawn, distinct = len(field.points), len(torch.unique(field.points, dim=0))
+    if distinct == drawn:
+        return of_all
+    rho = (drawn / of_all - 1.0) / (drawn - 1)
+    return distinct / (1.0 + (distinct - 1) * rho)

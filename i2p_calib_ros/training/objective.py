@@ -14,6 +14,7 @@ from i2p_calib_ros.network.architectures import build_network
 from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig, Vp2pConfig
 from i2p_calib_ros.network.network import NetworkOutputs
 from i2p_calib_ros.posterior.dense import DenseLikelihood
+from i2p_calib_ros.posterior.likelihood import effective_points_of
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.posterior.reprojection import GaussianMatches, ReprojectionLikelihood
 from i2p_calib_ros.training import losses
@@ -86,7 +87,8 @@ def _vpp_terms(
     }
     if with_pose:
         start = PosePrior(np.eye(4), sample.spread.sigma)
-        likelihood = DenseLikelihood(matches.coarse, model.log_effective_points.exp())
+        points = effective_points_of(matches.coarse, model.log_effective_points.exp())
+        likelihood = DenseLikelihood(matches.coarse, points)
         kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng)
         terms["pose"] = (settings.pose_weight, kl)
     if outputs.fine is not None:
@@ -95,7 +97,8 @@ def _vpp_terms(
         terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
         if with_pose:
             near = PosePrior(sample.T_near_prior, sample.near_spread.sigma)
-            likelihood = DenseLikelihood(fine, model.log_fine_effective_points.exp())
+            points = effective_points_of(fine, model.log_fine_effective_points.exp())
+            likelihood = DenseLikelihood(fine, points)
             kl = losses.pose_kl(likelihood, sample.T_true_prior, near, _KL_POSES, rng)
             terms["fine_pose"] = (settings.pose_weight, kl)
     return terms
@@ -119,7 +122,8 @@ def _vp2p_terms(
     }
     if with_pose:
         drawn = GaussianMatches.drawn_from_field(matches.coarse, generator)
-        likelihood = ReprojectionLikelihood(drawn, model.log_effective_points.exp())
+        points = effective_points_of(matches.coarse, model.log_effective_points.exp())
+        likelihood = ReprojectionLikelihood(drawn, points)
         start = PosePrior(np.eye(4), sample.spread.sigma)
         kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng, losses.GLOBAL_KL_SCALES)
         terms["pose"] = (settings.pose_weight, kl)

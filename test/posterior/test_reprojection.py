@@ -223,3 +223,16 @@ def test_the_model_card_chooses_the_likelihood():
     assert isinstance(other, ReprojectionLikelihood) and other.temper == 0.5
     with pytest.raises(ValidationError, match="reprojection"):
         LikelihoodConfig(kind="ransac", effective_points=10.0)
+
+
+def test_points_that_were_drawn_repeatedly_count_once():
+    points, uv = scene(20)
+    field = gaussian_field(points, uv, isotropic(6.0))
+    config = LikelihoodConfig(effective_points=10.0)  # of 20: a correlation of 1 / 19
+
+    def counts_for(index):
+        return make_likelihood(field.subset(index), config).temper * len(index)
+
+    assert counts_for(torch.arange(20)) == pytest.approx(10.0)
+    assert counts_for(torch.arange(4).repeat(5)) == pytest.approx(4 / (1 + 3 / 19))
+    assert counts_for(torch.zeros(20, dtype=torch.long)) == pytest.approx(1.0)
