@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.engines.match_fields import FrameMatches
@@ -15,6 +16,7 @@ from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig, Vp2pCo
 from i2p_calib_ros.network.network import NetworkOutputs
 from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.likelihood import effective_points_of
+from i2p_calib_ros.posterior.match_field import MatchField
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.posterior.reprojection import GaussianMatches, ReprojectionLikelihood
 from i2p_calib_ros.training import losses
@@ -87,9 +89,7 @@ def _vpp_terms(
     }
     if with_pose:
         start = PosePrior(np.eye(4), sample.spread.sigma)
-        points = effective_points_of(matches.coarse, model.log_effective_points.exp())
-        likelihood = DenseLikelihood(matches.coarse, points)
-        kl = losses.pose_kl(likelihood, sample.T_true_prior, start, _KL_POSES, rng)
+        kl = _dense_kl(matches.coarse, model.log_effective_points, start, sample.T_true_prior, rng)
         terms["pose"] = (settings.pose_weight, kl)
     if outputs.fine is not None:
         assert model.log_fine_effective_points is not None
@@ -97,11 +97,20 @@ def _vpp_terms(
         terms["fine"] = (settings.fine_weight, losses.fine_point_to_pixel(fine, outputs.fine, sample))
         if with_pose:
             near = PosePrior(sample.T_near_prior, sample.near_spread.sigma)
-            points = effective_points_of(fine, model.log_fine_effective_points.exp())
-            likelihood = DenseLikelihood(fine, points)
-            kl = losses.pose_kl(likelihood, sample.T_true_prior, near, _KL_POSES, rng)
+            kl = _dense_kl(fine, model.log_fine_effective_points, near, sample.T_true_prior, rng)
             terms["fine_pose"] = (settings.pose_weight, kl)
     return terms
+
+
+def _dense_kl(
+    field: MatchField,
+    log_effective_points: Tensor,
+    prior: PosePrior,
+    T_true_prior: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Tensor:
+    likelihood = DenseLikelihood(field, effective_points_of(field, log_effective_points.exp()))
+    return losses.pose_kl(likelihood, T_true_prior, prior, _KL_POSES, rng)
 
 
 def _vp2p_terms(
