@@ -418,6 +418,25 @@ def export(
 
 
 @app.command()
+def average(
+    models: Annotated[list[str], typer.Argument(help="names or .yaml files of models trained on from one start")],
+    name: Annotated[str, typer.Option(help="name of the model")],
+    description: Annotated[str, typer.Option(help="one sentence for the model card")] = "",
+    licence: Annotated[
+        str, typer.Option(help="terms of the weights, from all data they were trained on")
+    ] = "unstated",
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="folder that gets models/NAME.yaml and weights/NAME.*")
+    ] = Path("."),
+) -> None:
+    """Make a model whose weights are the mean of several models': often better than each."""
+    from i2p_calib_ros.training.export import average_models
+
+    card = average_models(models, name, out_dir, description=description, licence=licence)
+    out.print(f"{card}\nnext: i2p-calib evaluate --model {card} --data FOLDER_OF_SEQUENCES")
+
+
+@app.command()
 def doctor(
     recording: Annotated[Optional[Path], typer.Argument(help="also say what this recording holds")] = None,  # noqa: UP045
 ) -> None:

@@ -16,7 +16,7 @@ from i2p_calib_ros.posterior.dense import DenseLikelihood
 from i2p_calib_ros.posterior.match_field import make_match_field, valid_cells
 from i2p_calib_ros.posterior.prior import PosePrior
 from i2p_calib_ros.training import losses, objective, samples, trainer
-from i2p_calib_ros.training.export import export_model
+from i2p_calib_ros.training.export import average_models, export_model
 from i2p_calib_ros.training.objective import CalibrationModel, sample_loss
 from i2p_calib_ros.training.samples import make_sample
 from i2p_calib_ros.training.settings import TrainingSettings
@@ -179,3 +179,35 @@ def test_a_stopped_run_goes_on_and_its_export_loads(boxes, tmp_path):
 def test_export_without_a_checkpoint_says_how_to_make_one(tmp_path):
     with pytest.raises(CalibrationInputError, match="i2p-calib train"):
         export_model(tmp_path, "x", tmp_path, description="", licence="")
+
+
+def exported(folder, name, network, weight, points):
+    """A model all of whose weights are one number, as `export_model` writes it."""
+    model = CalibrationModel(network, points)
+    state = {key: torch.full_like(tensor, weight) for key, tensor in model.state_dict().items()}
+    state |= {key: model.state_dict()[key] for key in state if not key.startswith("network.")}
+    run = folder / f"{name}_run"
+    run.mkdir()
+    progress = {"samples": 1, "steps": 1, "seconds": 1.0}
+    torch.save(
+        {"model": state, "state": progress, "network": network.model_dump(), "hold_out": []}, run / "checkpoint.pt"
+    )
+    return str(export_model(run, name, folder, description="", licence=""))
+
+
+def test_the_mean_of_models(tmp_path):
+    cards = [exported(tmp_path, f"m{n}", TINY, weight, points) for n, weight, points in [(0, 1.0, 50), (1, 4.0, 98)]]
+    card = average_models(cards, "mean", tmp_path, description="mean of two", licence="Apache-2.0")
+    mean = load_model(str(card))
+    assert all(bool((tensor == 2.5).all()) for tensor in mean.network.state_dict().values())
+    assert mean.card.likelihood.effective_points == mean.card.likelihood.fine_effective_points == 70.0
+    assert mean.card.training == {"mean_of": ["m0", "m1"]} and mean.card.licence == "Apache-2.0"
+
+
+def test_a_mean_needs_two_models_of_one_architecture(tmp_path):
+    one = exported(tmp_path, "one", TINY, 1.0, 50)
+    other = exported(tmp_path, "other", TINY.model_copy(update={"descriptor": 8}), 1.0, 50)
+    for models, why in [([one], "at least two models"), ([one, other], "another network")]:
+        with pytest.raises(CalibrationInputError, match=why):
+            average_models(models, "mean", tmp_path, description="", licence="")
+    assert not (tmp_path / "models" / "mean.yaml").exists()
