@@ -429,7 +429,7 @@ def average(
         Path, typer.Option("--out", help="folder that gets models/NAME.yaml and weights/NAME.*")
     ] = Path("."),
 ) -> None:
-    """Make a model whose weights are the mean of several models': often better than each."""
+    """Make a model of the mean of several models' weights; it can err less than each."""
     from i2p_calib_ros.training.export import average_models
 
     card = average_models(models, name, out_dir, description=description, licence=licence)

@@ -57,7 +57,7 @@ def average_models(
 ) -> Path:
     """Write the model whose weights are the mean of those of `models`, names or cards; returns the card's path.
 
-    Of networks trained on from one start the mean often errs less than each (Wortsman et al., "Model soups", 2022).
+    Of networks trained on from one start the mean can err less than each (Wortsman et al., "Model soups", 2022).
     Effective points are averaged by their logarithms; what the card of the first says else of the likelihood stays.
     Raises CalibrationInputError where there is one model only, or networks or likelihoods are of different kinds.
     """
