@@ -66,6 +66,10 @@ Slop = Annotated[float, typer.Option(help="largest time between image and cloud 
 ImageTopic = Annotated[Optional[str], typer.Option(help="image topic")]  # noqa: UP045
 CameraInfoTopic = Annotated[Optional[str], typer.Option(help="camera info topic")]  # noqa: UP045
 PointsTopic = Annotated[Optional[str], typer.Option(help="point cloud topic")]  # noqa: UP045
+NewModel = Annotated[str, typer.Option(help="name of the new model")]
+Description = Annotated[str, typer.Option(help="one sentence for the model card")]
+Licence = Annotated[str, typer.Option(help="terms of the weights, from all data they were trained on")]
+ModelsFolder = Annotated[Path, typer.Option("--out", help="folder that gets models/NAME.yaml and weights/NAME.*")]
 
 
 def main() -> None:
@@ -401,38 +405,32 @@ def train(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="folder of a training run")],
-    name: Annotated[str, typer.Option(help="name of the model")],
-    description: Annotated[str, typer.Option(help="one sentence for the model card")] = "",
-    licence: Annotated[
-        str, typer.Option(help="terms of the weights, from the data they were trained on")
-    ] = "unstated",
-    out_dir: Annotated[
-        Path, typer.Option("--out", help="folder that gets models/NAME.yaml and weights/NAME.*")
-    ] = Path("."),
+    name: NewModel,
+    description: Description = "",
+    licence: Licence = "unstated",
+    out_dir: ModelsFolder = Path("."),
 ) -> None:
     """Make a model file (YAML card and weights) of a training run's checkpoint."""
     from i2p_calib_ros.training.export import export_model
 
-    card = export_model(run, name, out_dir, description=description, licence=licence)
-    out.print(f"{card}\nnext: i2p-calib evaluate --model {card} --data FOLDER_OF_SEQUENCES")
+    _print_card(export_model(run, name, out_dir, description=description, licence=licence))
 
 
 @app.command()
 def average(
     models: Annotated[list[str], typer.Argument(help="names or .yaml files of models trained on from one start")],
-    name: Annotated[str, typer.Option(help="name of the model")],
-    description: Annotated[str, typer.Option(help="one sentence for the model card")] = "",
-    licence: Annotated[
-        str, typer.Option(help="terms of the weights, from all data they were trained on")
-    ] = "unstated",
-    out_dir: Annotated[
-        Path, typer.Option("--out", help="folder that gets models/NAME.yaml and weights/NAME.*")
-    ] = Path("."),
+    name: NewModel,
+    description: Description = "",
+    licence: Licence = "unstated",
+    out_dir: ModelsFolder = Path("."),
 ) -> None:
     """Make a model of the mean of several models' weights; it can err less than each."""
     from i2p_calib_ros.training.export import average_models
 
-    card = average_models(models, name, out_dir, description=description, licence=licence)
+    _print_card(average_models(models, name, out_dir, description=description, licence=licence))
+
+
+def _print_card(card: Path) -> None:
     out.print(f"{card}\nnext: i2p-calib evaluate --model {card} --data FOLDER_OF_SEQUENCES")
 
 
