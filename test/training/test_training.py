@@ -184,13 +184,14 @@ def test_export_without_a_checkpoint_says_how_to_make_one(tmp_path):
 def exported(folder, name, network, weight, points):
     """A model all of whose weights are one number, as `export_model` writes it."""
     model = CalibrationModel(network, points)
-    state = {key: torch.full_like(tensor, weight) for key, tensor in model.state_dict().items()}
-    state |= {key: model.state_dict()[key] for key in state if not key.startswith("network.")}
+    for parameter in model.network.parameters():
+        torch.nn.init.constant_(parameter, weight)
     run = folder / f"{name}_run"
     run.mkdir()
     progress = {"samples": 1, "steps": 1, "seconds": 1.0}
     torch.save(
-        {"model": state, "state": progress, "network": network.model_dump(), "hold_out": []}, run / "checkpoint.pt"
+        {"model": model.state_dict(), "state": progress, "network": network.model_dump(), "hold_out": []},
+        run / "checkpoint.pt",
     )
     return str(export_model(run, name, folder, description="", licence=""))
 
