@@ -20,7 +20,14 @@ from i2p_calib_ros.fusion.temporal import FusedEstimate, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.camera import Camera
 from i2p_calib_ros.geometry.view import ViewRenderer
-from i2p_calib_ros.heading_search import FoundHeading, HeadingVotes, found_at, headings, leaves_heading_open
+from i2p_calib_ros.heading_search import (
+    FoundHeading,
+    HeadingVotes,
+    found_at,
+    heading_score,
+    headings,
+    leaves_heading_open,
+)
 from i2p_calib_ros.network.architectures import prepare_inputs
 from i2p_calib_ros.network.inputs import TooFewPoints
 from i2p_calib_ros.network.spread import CLOSE_STARTS, COARSE_STARTS, FINE_STARTS, PriorSpread
@@ -71,6 +78,12 @@ class _Look:
         T_away[2, 3] = -_AWAY_M
         here, away = self.likelihood.log_likelihood(torch.from_numpy(np.stack([T, T_away])).float())
         return float(here - away) + float(self.prior.log_density(T))
+
+    @property
+    def score(self) -> float:
+        """How much speaks for the heading that this look started from (see `heading_score`)."""
+        known = self.prior if _too_few_samples(self.posterior) else self.posterior
+        return heading_score(self.agreement, known.covariance)
 
 
 class FrameMatcher:
@@ -140,18 +153,18 @@ class FrameMatcher:
         return FrameEstimate(likelihood, replace(posterior, covariance=covariance), time.perf_counter() - started)
 
     def look_around(self, frame: Frame, prior: PosePrior) -> FoundHeading:
-        """For a prior that leaves the heading open: where the camera is if the frame's points agree best from there.
+        """For a prior that leaves the heading open: where the camera is by the look with the best score.
 
         Every heading gets a look, the best get a second one from where the first led. FrameRejected: too few points.
         """
         first = self._looks(frame, headings(prior))
         second = self._looks(frame, [found_at(look.posterior.T_mean) for look in first[:_SECOND_LOOKS]])
         return FoundHeading.best_of(
-            np.stack([look.posterior.T_mean for look in second]), [look.agreement for look in second]
+            np.stack([look.posterior.T_mean for look in second]), [look.score for look in second]
         )
 
     def _looks(self, frame: Frame, starts: list[PosePrior]) -> list[_Look]:
-        """A look from each start that shows points, those whose points agree best first."""
+        """A look from each start that shows points, those with the best score first."""
         looks = []
         for start in starts:
             with suppress(FrameRejected):
@@ -159,7 +172,7 @@ class FrameMatcher:
                 looks.append(self._look(frame, start, start, around))
         if not looks:
             raise FrameRejected("too few points in view", "no heading of the camera shows enough points of the cloud")
-        return sorted(looks, key=lambda look: look.agreement, reverse=True)
+        return sorted(looks, key=lambda look: look.score, reverse=True)
 
     def _look(
         self, frame: Frame, prior: PosePrior, seen_from: PosePrior, around: PoseNeighbourhood | None

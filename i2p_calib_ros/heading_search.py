@@ -22,7 +22,7 @@ _TILT_SIGMA_DEG = 6.0
 _FOUND_SIGMA_DEG = 3.0
 _DISTANCE_SIGMA_M = 0.5
 _AGREE_DEG = 10.0
-_TEMPERATURE_NATS = 8.0  # agreements are surer than right: models/EXPERIMENTS.md, 38
+_AGREEMENT_PER_NAT = 16.0  # then scores are as sure as they are right: models/EXPERIMENTS.md, 53
 _AGREEING_FRAMES = 3
 _TIME_BETWEEN_S = 0.5  # frames that look alike are misled alike
 
@@ -55,22 +55,31 @@ def found_at(T_camera_lidar: NDArray[np.float64]) -> PosePrior:
     return PosePrior.from_spread(T_camera_lidar, _FOUND_SIGMA_DEG, _DISTANCE_SIGMA_M)
 
 
+def heading_score(agreement: float, covariance: NDArray[np.float64]) -> float:
+    """How much speaks for a heading, in nats, by the pose that the look from there gave.
+
+    agreement: by how much the points speak for the pose, nats. covariance (6, 6): of the pose, whose entropy counts
+    most: a wrong heading may show more points that agree somehow, but seldom as sharply.
+    """
+    entropy = 0.5 * float(np.linalg.slogdet(2.0 * np.pi * np.e * covariance)[1])
+    return agreement / _AGREEMENT_PER_NAT - entropy
+
+
 @dataclass(frozen=True, eq=False)
 class FoundHeading:
-    """Where the camera is if the points of a frame agree best from there.
+    """Where the camera is by the look of a frame with the best score.
 
     prior: the pose that a look from there gave, to be looked at again. doubt (6, 6): what the poses of other
-    headings add to the covariance about it (left perturbation, m and rad); next to nothing where they agree far less.
+    headings add to the covariance about it (left perturbation, m and rad); next to nothing where they score far less.
     """
 
     prior: PosePrior
     doubt: NDArray[np.float64]
 
     @classmethod
-    def best_of(cls, poses: NDArray[np.float64], agreements: Sequence[float]) -> FoundHeading:
-        """Of poses (n, 4, 4) and by how much, in nats, points and prior speak for each."""
-        scaled = np.asarray(agreements) / _TEMPERATURE_NATS
-        weights = np.exp(scaled - scaled.max())
+    def best_of(cls, poses: NDArray[np.float64], scores: Sequence[float]) -> FoundHeading:
+        """Of poses (n, 4, 4) and their scores."""
+        weights = np.exp(np.asarray(scores) - max(scores))
         weights /= weights.sum()
         T_best = poses[int(np.argmax(weights))]
         apart = se3.log(poses @ se3.inverse(T_best))

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from i2p_calib_ros import calibrator
-from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
+from i2p_calib_ros.calibrator import Calibrator, FrameMatcher, _Look
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.evaluation.protocols import GlobalStart
 from i2p_calib_ros.evaluation.replay import NoUsableFrame, replay_source
 from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.heading_search import FoundHeading, unknown_extrinsic
+from i2p_calib_ros.heading_search import FoundHeading, found_at, unknown_extrinsic
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
@@ -129,7 +130,7 @@ def test_the_covariance_of_a_frame_holds_the_doubt_about_its_heading(
 ) -> None:
     T_true = hall.initial_extrinsic()
     poses = np.stack([se3.perturb(T_true, [0, yaw_deg, 0], [0, 0, 0]) for yaw_deg in (0.5, 120.0)])
-    sure, torn = (FoundHeading.best_of(poses, agreements) for agreements in ([200.0, 0.0], [51.0, 50.0]))
+    sure, torn = (FoundHeading.best_of(poses, scores) for scores in ([200.0, 0.0], [51.0, 50.0]))
     found = []
     for heading in (sure, torn):
         monkeypatch.setattr(FrameMatcher, "look_around", lambda *_, heading=heading: heading)
@@ -179,6 +180,20 @@ def test_frames_that_never_agree_end_in_an_error_that_says_what_to_give(
     monkeypatch.setattr(FrameMatcher, "look_around", lambda *_: next(found))
     with pytest.raises(NoUsableFrame, match="--initial"):
         replay_source(hall, engine, unknown_extrinsic())
+
+
+def test_a_look_of_too_few_samples_scores_as_one_that_tells_nothing() -> None:
+    prior = found_at(np.eye(4))
+    apart: Any = SimpleNamespace(log_likelihood=lambda T: torch.zeros(len(T)))
+
+    def score(sigma: float, samples: float) -> float:
+        posterior: Any = SimpleNamespace(
+            T_mean=np.eye(4), covariance=np.diag([sigma**2] * 6), effective_sample_size=samples
+        )
+        nothing: Any = None
+        return _Look(nothing, apart, prior, posterior).score
+
+    assert score(0.001, 100.0) > score(0.01, 100.0) > score(0.001, 1.0) == score(0.01, 1.0)
 
 
 def test_a_cloud_that_no_heading_shows_is_rejected(hall: Any, engine: TorchEngine) -> None:

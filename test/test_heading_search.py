@@ -13,6 +13,7 @@ from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.heading_search import (
     FoundHeading,
     HeadingVotes,
+    heading_score,
     headings,
     leaves_heading_open,
     unknown_extrinsic,
@@ -46,19 +47,26 @@ def test_one_heading_is_near_the_truth_wherever_the_start_is(seed: int) -> None:
     assert nearest.translation_m <= np.linalg.norm(T_TRUE[[0, 2], 3]) + 0.01
 
 
-def test_a_heading_is_in_doubt_as_far_as_another_agrees_as_well() -> None:
+def test_a_heading_is_in_doubt_as_far_as_another_scores_as_well() -> None:
     poses = np.stack([turned(yaw_deg) for yaw_deg in (3.0, 0.0, 90.0)])
 
-    def sigma_deg(*agreements: float) -> float:
-        found = FoundHeading.best_of(poses, agreements)
-        np.testing.assert_array_equal(found.prior.T_mean, poses[int(np.argmax(agreements))])
+    def sigma_deg(*scores: float) -> float:
+        found = FoundHeading.best_of(poses, scores)
+        np.testing.assert_array_equal(found.prior.T_mean, poses[int(np.argmax(scores))])
         return float(np.rad2deg(np.sqrt(found.doubt[4, 4])))
 
     assert sigma_deg(100.0, 99.0, 0.0) < 0.5  # the same heading twice
     assert sigma_deg(60.0, 0.0, 60.0) == pytest.approx(87.0 / np.sqrt(2), abs=0.1)
     assert sigma_deg(0.0, 60.0, 60.0) == pytest.approx(90.0 / np.sqrt(2), abs=0.1)
     assert sigma_deg(60.0, 60.0, 60.0) == pytest.approx(87.0 / np.sqrt(3), abs=0.1)
-    assert sigma_deg(60.0, 0.0, 60.0) > sigma_deg(60.0, 0.0, 50.0) > sigma_deg(60.0, 0.0, 30.0) > 1
+    assert sigma_deg(60.0, 0.0, 60.0) > sigma_deg(60.0, 0.0, 58.0) > sigma_deg(60.0, 0.0, 55.0) > 1
+
+
+def test_sharp_agreement_tells_a_heading_more_than_much_of_it() -> None:
+    sharp, wide = (np.diag(np.repeat([metres, metres / 10], 3) ** 2) for metres in (0.05, 0.3))
+    assert heading_score(50.0, sharp) > heading_score(80.0, wide)
+    assert heading_score(50.0, sharp) - heading_score(50.0, wide) == pytest.approx(6.0 * np.log(6.0))
+    assert heading_score(80.0, sharp) > heading_score(50.0, sharp)
 
 
 def test_a_heading_wins_with_three_votes_and_the_majority() -> None:
