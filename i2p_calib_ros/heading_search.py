@@ -58,8 +58,8 @@ def found_at(T_camera_lidar: NDArray[np.float64]) -> PosePrior:
 def heading_score(agreement: float, covariance: NDArray[np.float64]) -> float:
     """How much speaks for a heading, in nats, by the pose that the look from there gave.
 
-    agreement: by how much the points speak for the pose, nats. covariance (6, 6): of the pose, whose entropy counts
-    most: a wrong heading may show more points that agree somehow, but seldom as sharply.
+    agreement: by how much points and prior speak for the pose, nats. covariance (6, 6): of the pose, whose entropy
+    counts most: a wrong heading may show more points that agree somehow, but seldom as sharply.
     """
     entropy = 0.5 * float(np.linalg.slogdet(2.0 * np.pi * np.e * covariance)[1])
     return agreement / _AGREEMENT_PER_NAT - entropy
