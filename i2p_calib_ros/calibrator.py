@@ -24,15 +24,14 @@ from i2p_calib_ros.heading_search import (
     FoundHeading,
     HeadingVotes,
     found_at,
-    heading_score,
     headings,
     leaves_heading_open,
 )
+from i2p_calib_ros.look import LEAST_EFFECTIVE_SAMPLES, Look, has_too_few_samples, spread_of
 from i2p_calib_ros.network.architectures import prepare_inputs
 from i2p_calib_ros.network.inputs import TooFewPoints
-from i2p_calib_ros.network.spread import CLOSE_STARTS, COARSE_STARTS, FINE_STARTS, PriorSpread
+from i2p_calib_ros.network.spread import CLOSE_STARTS, COARSE_STARTS, FINE_STARTS
 from i2p_calib_ros.posterior.amis import (
-    FOUND_SIGMAS,
     sample_posterior,
     sample_posterior_near,
     search_again_if_sparse,
@@ -43,9 +42,9 @@ from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 from i2p_calib_ros.posterior.ransac import ransac_poses
 
 _NEAR_SAMPLES = 192
-_LEAST_EFFECTIVE_SAMPLES = 20.0  # a covariance of fewer, 21 numbers, is chance
 _SECOND_LOOKS = 6
-_AWAY_M = 1e4  # behind the camera
+_VANTAGES = 4
+_SCORE_PER_NAT = 3.0  # looks at one frame are misled alike: models/EXPERIMENTS.md, 54
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
@@ -59,31 +58,6 @@ class FrameEstimate:
     likelihood: PoseLikelihood
     posterior: PosePosterior
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Look:
-    """The matches of one look at a frame, what they say of poses, and the posterior under the prior."""
-
-    matches: FrameMatches
-    likelihood: PoseLikelihood
-    prior: PosePrior
-    posterior: PosePosterior
-
-    @property
-    def agreement(self) -> float:
-        """By how much, in nats, points and prior speak for the mean pose, against none of the points being in view."""
-        T = self.posterior.T_mean
-        T_away = T.copy()
-        T_away[2, 3] = -_AWAY_M
-        here, away = self.likelihood.log_likelihood(torch.from_numpy(np.stack([T, T_away])).float())
-        return float(here - away) + float(self.prior.log_density(T))
-
-    @property
-    def score(self) -> float:
-        """How much speaks for the heading that this look started from (see `heading_score`)."""
-        known = self.prior if _too_few_samples(self.posterior) else self.posterior
-        return heading_score(self.agreement, known.covariance)
 
 
 class FrameMatcher:
@@ -124,7 +98,9 @@ class FrameMatcher:
     ) -> FrameEstimate:
         """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found.
 
-        A fine stage then matches once more around the last pass's result.
+        A fine stage then matches once more around the last pass's result. Where more than one pass does not get as far
+        as that, the posterior is the mixture of what looks from elsewhere in the prior lead to, each weighted by its
+        score, and the likelihood is that of the best.
 
         `quick` searches for poses around `seen_from` only, which is to be near already. A prior that leaves the heading
         open is replaced by what `look_around` finds, and the covariance then holds its doubt.
@@ -136,21 +112,18 @@ class FrameMatcher:
             prior = seen_from = heading.prior
             doubt = heading.doubt
         around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
-        for _ in range(passes):
-            look = self._look(frame, prior, seen_from, around)
-            likelihood, posterior = look.likelihood, look.posterior
-            seen_from = PosePrior(posterior.T_mean, np.sqrt(np.diag(posterior.covariance)))
-            spread = spread_of(seen_from)
-            found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, FOUND_SIGMAS, prior)
-            around = found if CLOSE_STARTS.reaches(spread) else None
-        if look.matches.fine_outputs is not None and FINE_STARTS.reaches(spread):
-            field = look.matches.fine(posterior.T_mean, FINE_STARTS.clip(spread))
-            fine = make_likelihood(field, self.engine.card.likelihood)
-            refined = self._sample_near(fine, prior, found)
-            if not _too_few_samples(refined):
-                likelihood, posterior = fine, refined
+        looks = [self._look_on(frame, prior, seen_from, passes, around)]
+        if passes > 1 and not FINE_STARTS.reaches(looks[0].spread):
+            looks += self._looks_from_elsewhere(frame, prior, passes)
+        scores = np.array([look.score for look in looks])
+        looks = [self._refined(look) for look in looks]
+        posterior = PosePosterior.mixture([look.posterior for look in looks], scores / _SCORE_PER_NAT)
         covariance = self.engine.card.likelihood.covariance_scale * posterior.covariance + doubt
-        return FrameEstimate(likelihood, replace(posterior, covariance=covariance), time.perf_counter() - started)
+        return FrameEstimate(
+            looks[int(np.argmax(scores))].likelihood,
+            replace(posterior, covariance=covariance),
+            time.perf_counter() - started,
+        )
 
     def look_around(self, frame: Frame, prior: PosePrior) -> FoundHeading:
         """For a prior that leaves the heading open: where the camera is by the look with the best score.
@@ -163,7 +136,39 @@ class FrameMatcher:
             np.stack([look.posterior.T_mean for look in second]), [look.score for look in second]
         )
 
-    def _looks(self, frame: Frame, starts: list[PosePrior]) -> list[_Look]:
+    def _looks_from_elsewhere(self, frame: Frame, prior: PosePrior, passes: int) -> list[Look]:
+        """What looks from a few poses of the prior lead to, without those that show too few points."""
+        looks = []
+        for T_seen in prior.sample(self._rng, _VANTAGES):
+            with suppress(FrameRejected):
+                looks.append(self._look_on(frame, prior, PosePrior(T_seen, prior.sigma), passes))
+        return looks
+
+    def _look_on(
+        self,
+        frame: Frame,
+        prior: PosePrior,
+        seen_from: PosePrior,
+        passes: int,
+        around: PoseNeighbourhood | None = None,
+    ) -> Look:
+        """The last of some looks: the first from `seen_from`, each of the next from what the one before found."""
+        for _ in range(passes):
+            look = self._look(frame, prior, seen_from, around)
+            seen_from = look.found
+            around = look.neighbourhood if CLOSE_STARTS.reaches(look.spread) else None
+        return look
+
+    def _refined(self, look: Look) -> Look:
+        """A look with the matches of the fine stage, if it is near enough for them."""
+        if look.matches.fine_outputs is None or not FINE_STARTS.reaches(look.spread):
+            return look
+        field = look.matches.fine(look.posterior.T_mean, FINE_STARTS.clip(look.spread))
+        likelihood = make_likelihood(field, self.engine.card.likelihood)
+        posterior = self._sample_near(likelihood, look.prior, look.neighbourhood)
+        return look if has_too_few_samples(posterior) else replace(look, likelihood=likelihood, posterior=posterior)
+
+    def _looks(self, frame: Frame, starts: list[PosePrior]) -> list[Look]:
         """A look from each start that shows points, those with the best score first."""
         looks = []
         for start in starts:
@@ -174,9 +179,7 @@ class FrameMatcher:
             raise FrameRejected("too few points in view", "no heading of the camera shows enough points of the cloud")
         return sorted(looks, key=lambda look: look.score, reverse=True)
 
-    def _look(
-        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, around: PoseNeighbourhood | None
-    ) -> _Look:
+    def _look(self, frame: Frame, prior: PosePrior, seen_from: PosePrior, around: PoseNeighbourhood | None) -> Look:
         """The coarse matches of a frame seen from somewhere, and the posterior that they lead to.
 
         It is searched for `around` an estimate if there is one, then all over the prior, then around what was found,
@@ -185,7 +188,7 @@ class FrameMatcher:
         matches = self.match(frame, seen_from)
         likelihood = make_likelihood(matches.coarse, self.engine.card.likelihood)
         posterior = None if around is None else self._sample_near(likelihood, prior, around)
-        if posterior is None or _too_few_samples(posterior):
+        if posterior is None or has_too_few_samples(posterior):
             starts = seen_from.T_mean[None]
             if not self.config.knows_prior:
                 starts = np.concatenate([starts, ransac_poses(matches.coarse)])
@@ -194,10 +197,10 @@ class FrameMatcher:
             posterior,
             likelihood.log_likelihood,
             prior,
-            least_effective_samples=_LEAST_EFFECTIVE_SAMPLES,
+            least_effective_samples=LEAST_EFFECTIVE_SAMPLES,
             samples_per_round=_NEAR_SAMPLES,
         )
-        return _Look(matches, likelihood, prior, posterior)
+        return Look(matches, likelihood, prior, posterior)
 
     def _sample_near(self, likelihood: PoseLikelihood, prior: PosePrior, around: PoseNeighbourhood) -> PosePosterior:
         return sample_posterior_near(likelihood.log_likelihood, prior, around, samples_per_round=_NEAR_SAMPLES)
@@ -295,15 +298,3 @@ class Calibrator:
         sigma = np.sqrt(np.diag(fused.covariance))
         T_seen = fused.T_mean @ fused.image_delay.T_image_stamp(frame.lidar_twist)
         return PosePrior(T_seen, np.minimum(_VANTAGE_INFLATION * sigma, self.prior.sigma))
-
-
-def _too_few_samples(posterior: PosePosterior) -> bool:
-    return posterior.effective_sample_size < _LEAST_EFFECTIVE_SAMPLES
-
-
-def spread_of(prior: PosePrior) -> PriorSpread:
-    """Rotation and translation spread of a prior, each the root mean square over the axes."""
-    return PriorSpread(
-        rotation_rad=float(np.sqrt(np.mean(prior.sigma[3:] ** 2))),
-        translation_m=float(np.sqrt(np.mean(prior.sigma[:3] ** 2))),
-    )

@@ -22,7 +22,6 @@ _TILT_SIGMA_DEG = 6.0
 _FOUND_SIGMA_DEG = 3.0
 _DISTANCE_SIGMA_M = 0.5
 _AGREE_DEG = 10.0
-_AGREEMENT_PER_NAT = 16.0  # then scores are as sure as they are right: models/EXPERIMENTS.md, 53
 _AGREEING_FRAMES = 3
 _TIME_BETWEEN_S = 0.5  # frames that look alike are misled alike
 
@@ -53,16 +52,6 @@ def headings(prior: PosePrior) -> list[PosePrior]:
 def found_at(T_camera_lidar: NDArray[np.float64]) -> PosePrior:
     """The prior after a heading was found: the pose (4, 4) that one look from there gave, to be looked at again."""
     return PosePrior.from_spread(T_camera_lidar, _FOUND_SIGMA_DEG, _DISTANCE_SIGMA_M)
-
-
-def heading_score(agreement: float, covariance: NDArray[np.float64]) -> float:
-    """How much speaks for a heading, in nats, by the pose that the look from there gave.
-
-    agreement: by how much points and prior speak for the pose, nats. covariance (6, 6): of the pose, whose entropy
-    counts most: a wrong heading may show more points that agree somehow, but seldom as sharply.
-    """
-    entropy = 0.5 * float(np.linalg.slogdet(2.0 * np.pi * np.e * covariance)[1])
-    return agreement / _AGREEMENT_PER_NAT - entropy
 
 
 @dataclass(frozen=True, eq=False)

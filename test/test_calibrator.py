@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from i2p_calib_ros import calibrator
-from i2p_calib_ros.calibrator import Calibrator, FrameMatcher, _Look
+from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
 from i2p_calib_ros.engines.model_file import load_model
 from i2p_calib_ros.engines.torch_engine import TorchEngine
 from i2p_calib_ros.evaluation.protocols import GlobalStart
 from i2p_calib_ros.evaluation.replay import NoUsableFrame, replay_source
 from i2p_calib_ros.frames.frame import FrameRejected
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.heading_search import FoundHeading, found_at, unknown_extrinsic
+from i2p_calib_ros.heading_search import FoundHeading, unknown_extrinsic
+from i2p_calib_ros.look import Look
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
@@ -52,9 +52,7 @@ def test_the_card_scales_the_covariance_of_a_frame_and_nothing_else(hall: Any, e
     near = PosePrior.from_spread(hall.initial_extrinsic(), 0.5, 0.1)
     scale = engine.card.likelihood.covariance_scale
     likelihood = engine.card.likelihood.model_copy(update={"covariance_scale": 4.0 * scale})
-    wider: Any = SimpleNamespace(
-        card=engine.card.model_copy(update={"likelihood": likelihood}), match=engine.match
-    )
+    wider: Any = SimpleNamespace(card=engine.card.model_copy(update={"likelihood": likelihood}), match=engine.match)
     plain, scaled = (
         FrameMatcher(e, hall.camera).estimate(hall.load(0), near, near, quick=True).posterior for e in (engine, wider)
     )
@@ -110,6 +108,37 @@ def test_the_spread_grows_where_a_scene_constrains_nothing(hall: Any, engine: To
     assert (sigma_road[beside_along_yaw] > 8 * sigma_hall[beside_along_yaw]).all()
     assert (sigma_road[[0, 2]] > 0.15).all()
     assert on_road.mahalanobis(hall.initial_extrinsic()) < 4
+
+
+def test_a_frame_that_stays_unclear_is_looked_at_from_elsewhere(
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    T_true = hall.initial_extrinsic()
+    far = PosePrior.from_spread(se3.perturb(T_true, [5, -4, 3], [0.2, -0.1, 0.1]), 5.8, 0.29)
+    frame = hall.load(0)
+    good = FrameMatcher(engine, hall.camera)._look(frame, far, far, None)
+    lost = PosePrior.from_spread(se3.perturb(T_true, [0, 8, 0], [0.3, 0, 0]), 2.0, 0.2)
+    samples = lost.sample(np.random.default_rng(0), 500)
+    wrong = replace(good, posterior=PosePosterior.from_samples(samples, np.ones(500)))
+    seen_from: list[PosePrior] = []
+
+    def look_on(_: FrameMatcher, __: Any, ___: Any, seen: PosePrior, *____: Any) -> Look:
+        seen_from.append(seen)
+        if len(seen_from) == 2:
+            raise FrameRejected("too few points in view", "")
+        return wrong if len(seen_from) == 1 else good
+
+    monkeypatch.setattr(FrameMatcher, "_look_on", look_on)
+    found = FrameMatcher(engine, hall.camera).estimate(frame, far, far, passes=2).posterior
+    assert len(seen_from) == 5
+    from_start = far.whiten(np.stack([seen.T_mean for seen in seen_from]))
+    assert ((np.linalg.norm(from_start, axis=1) > 0.5) == [False, True, True, True, True]).all()
+    assert wrong.score < good.score - 3.0
+    assert good.posterior.mahalanobis(found.T_mean) < 1.0
+    assert np.linalg.det(found.covariance) > np.linalg.det(good.posterior.covariance)
+    seen_from.clear()
+    FrameMatcher(engine, hall.camera).estimate(frame, far, far, passes=1)
+    assert len(seen_from) == 1
 
 
 def test_the_weights_find_the_heading_from_nothing(hall: Any, engine: TorchEngine) -> None:
@@ -180,20 +209,6 @@ def test_frames_that_never_agree_end_in_an_error_that_says_what_to_give(
     monkeypatch.setattr(FrameMatcher, "look_around", lambda *_: next(found))
     with pytest.raises(NoUsableFrame, match="--initial"):
         replay_source(hall, engine, unknown_extrinsic())
-
-
-def test_a_look_of_too_few_samples_scores_as_one_that_tells_nothing() -> None:
-    prior = found_at(np.eye(4))
-    apart: Any = SimpleNamespace(log_likelihood=lambda T: torch.zeros(len(T)))
-
-    def score(sigma: float, samples: float) -> float:
-        posterior: Any = SimpleNamespace(
-            T_mean=np.eye(4), covariance=np.diag([sigma**2] * 6), effective_sample_size=samples
-        )
-        nothing: Any = None
-        return _Look(nothing, apart, prior, posterior).score
-
-    assert score(0.001, 100.0) > score(0.01, 100.0) > score(0.001, 1.0) == score(0.01, 1.0)
 
 
 def test_a_cloud_that_no_heading_shows_is_rejected(hall: Any, engine: TorchEngine) -> None:

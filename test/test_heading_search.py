@@ -13,7 +13,6 @@ from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.heading_search import (
     FoundHeading,
     HeadingVotes,
-    heading_score,
     headings,
     leaves_heading_open,
     unknown_extrinsic,
@@ -60,13 +59,6 @@ def test_a_heading_is_in_doubt_as_far_as_another_scores_as_well() -> None:
     assert sigma_deg(0.0, 60.0, 60.0) == pytest.approx(90.0 / np.sqrt(2), abs=0.1)
     assert sigma_deg(60.0, 60.0, 60.0) == pytest.approx(87.0 / np.sqrt(3), abs=0.1)
     assert sigma_deg(60.0, 0.0, 60.0) > sigma_deg(60.0, 0.0, 58.0) > sigma_deg(60.0, 0.0, 55.0) > 1
-
-
-def test_sharp_agreement_tells_a_heading_more_than_much_of_it() -> None:
-    sharp, wide = (np.diag(np.repeat([metres, metres / 10], 3) ** 2) for metres in (0.05, 0.3))
-    assert heading_score(50.0, sharp) > heading_score(80.0, wide)
-    assert heading_score(50.0, sharp) - heading_score(50.0, wide) == pytest.approx(6.0 * np.log(6.0))
-    assert heading_score(80.0, sharp) > heading_score(50.0, sharp)
 
 
 def test_a_heading_wins_with_three_votes_and_the_majority() -> None:

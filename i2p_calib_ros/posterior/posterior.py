@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,17 @@ class PosePosterior:
             samples=samples,
             weights=weights,
             effective_sample_size=float(1.0 / np.sum(weights**2)),
+        )
+
+    @classmethod
+    def mixture(cls, posteriors: Sequence[PosePosterior], log_weights: NDArray[np.float64]) -> PosePosterior:
+        """Of one or more posteriors by their log weights (n,), up to a constant."""
+        if len(posteriors) == 1:
+            return posteriors[0]
+        shares = np.exp(log_weights - log_weights.max())
+        return cls.from_samples(
+            np.concatenate([posterior.samples for posterior in posteriors]),
+            np.concatenate([share * posterior.weights for share, posterior in zip(shares, posteriors, strict=True)]),
         )
 
     @property
