@@ -44,6 +44,7 @@ from i2p_calib_ros.posterior.ransac import ransac_poses
 _NEAR_SAMPLES = 192
 _SECOND_LOOKS = 6
 _VANTAGES = 4
+_AGREEING_SIGMAS = 5.0
 _SCORE_PER_NAT = 3.0  # looks at one frame are misled alike: models/EXPERIMENTS.md, 54
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
@@ -99,8 +100,8 @@ class FrameMatcher:
         """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found.
 
         A fine stage then matches once more around the last pass's result. Where more than one pass does not get as far
-        as that, the posterior is the mixture of what looks from elsewhere in the prior lead to, each weighted by its
-        score, and the likelihood is that of the best.
+        as that, or the last two disagree, the posterior is the mixture of what looks from elsewhere in the prior lead
+        to as well, each weighted by its score, and the likelihood is that of the best.
 
         `quick` searches for poses around `seen_from` only, which is to be near already. A prior that leaves the heading
         open is replaced by what `look_around` finds, and the covariance then holds its doubt.
@@ -112,8 +113,9 @@ class FrameMatcher:
             prior = seen_from = heading.prior
             doubt = heading.doubt
         around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
-        looks = [self._look_on(frame, prior, seen_from, passes, around)]
-        if passes > 1 and not FINE_STARTS.reaches(looks[0].spread):
+        *earlier, look = self._look_on(frame, prior, seen_from, passes, around)
+        looks = [look]
+        if earlier and _stays_unclear(earlier[-1], look):
             looks += self._looks_from_elsewhere(frame, prior, passes)
         scores = np.array([look.score for look in looks])
         looks = [self._refined(look) for look in looks]
@@ -141,7 +143,7 @@ class FrameMatcher:
         looks = []
         for T_seen in prior.sample(self._rng, _VANTAGES):
             with suppress(FrameRejected):
-                looks.append(self._look_on(frame, prior, PosePrior(T_seen, prior.sigma), passes))
+                looks.append(self._look_on(frame, prior, PosePrior(T_seen, prior.sigma), passes)[-1])
         return looks
 
     def _look_on(
@@ -151,13 +153,15 @@ class FrameMatcher:
         seen_from: PosePrior,
         passes: int,
         around: PoseNeighbourhood | None = None,
-    ) -> Look:
-        """The last of some looks: the first from `seen_from`, each of the next from what the one before found."""
+    ) -> list[Look]:
+        """Some looks: the first from `seen_from`, each of the next from what the one before found."""
+        looks = []
         for _ in range(passes):
             look = self._look(frame, prior, seen_from, around)
             seen_from = look.found
             around = look.neighbourhood if CLOSE_STARTS.reaches(look.spread) else None
-        return look
+            looks.append(look)
+        return looks
 
     def _refined(self, look: Look) -> Look:
         """A look with the matches of the fine stage, if it is near enough for them."""
@@ -204,6 +208,12 @@ class FrameMatcher:
 
     def _sample_near(self, likelihood: PoseLikelihood, prior: PosePrior, around: PoseNeighbourhood) -> PosePosterior:
         return sample_posterior_near(likelihood.log_likelihood, prior, around, samples_per_round=_NEAR_SAMPLES)
+
+
+def _stays_unclear(first: Look, second: Look) -> bool:
+    """Whether a second look from what the first found leaves more doubt than the fine stage takes, or leads away."""
+    led_away = first.posterior.mahalanobis(second.posterior.T_mean) > _AGREEING_SIGMAS
+    return bool(led_away) or not FINE_STARTS.reaches(second.spread)
 
 
 @dataclass(frozen=True)

@@ -110,31 +110,36 @@ def test_the_spread_grows_where_a_scene_constrains_nothing(hall: Any, engine: To
     assert on_road.mahalanobis(hall.initial_extrinsic()) < 4
 
 
+def around(T: Any, rotation_deg: float, translation_m: float) -> PosePosterior:
+    samples = PosePrior.from_spread(T, rotation_deg, translation_m).sample(np.random.default_rng(0), 500)
+    return PosePosterior.from_samples(samples, np.ones(500))
+
+
+@pytest.mark.parametrize("why", ["too wide", "led away"])
 def test_a_frame_that_stays_unclear_is_looked_at_from_elsewhere(
-    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     T_true = hall.initial_extrinsic()
     far = PosePrior.from_spread(se3.perturb(T_true, [5, -4, 3], [0.2, -0.1, 0.1]), 5.8, 0.29)
     frame = hall.load(0)
-    good = FrameMatcher(engine, hall.camera)._look(frame, far, far, None)
-    lost = PosePrior.from_spread(se3.perturb(T_true, [0, 8, 0], [0.3, 0, 0]), 2.0, 0.2)
-    samples = lost.sample(np.random.default_rng(0), 500)
-    wrong = replace(good, posterior=PosePosterior.from_samples(samples, np.ones(500)))
+    *_, good = FrameMatcher(engine, hall.camera)._look_on(frame, far, far, 2)
+    T_lost = se3.perturb(T_true, [0, 8, 0], [0.3, 0, 0])
+    lost = replace(good, posterior=around(T_lost, 2.0, 0.2) if why == "too wide" else around(T_lost, 0.3, 0.05))
+    assert lost.score < good.score - 3.0
     seen_from: list[PosePrior] = []
 
-    def look_on(_: FrameMatcher, __: Any, ___: Any, seen: PosePrior, *____: Any) -> Look:
+    def look_on(_: FrameMatcher, __: Any, ___: Any, seen: PosePrior, passes: int, *____: Any) -> list[Look]:
         seen_from.append(seen)
         if len(seen_from) == 2:
             raise FrameRejected("too few points in view", "")
-        return wrong if len(seen_from) == 1 else good
+        first = lost if why == "too wide" else good
+        return [first, lost][-passes:] if len(seen_from) == 1 else [good, good]
 
     monkeypatch.setattr(FrameMatcher, "_look_on", look_on)
     found = FrameMatcher(engine, hall.camera).estimate(frame, far, far, passes=2).posterior
-    assert len(seen_from) == 5
     from_start = far.whiten(np.stack([seen.T_mean for seen in seen_from]))
     assert ((np.linalg.norm(from_start, axis=1) > 0.5) == [False, True, True, True, True]).all()
-    assert wrong.score < good.score - 3.0
-    assert good.posterior.mahalanobis(found.T_mean) < 1.0
+    assert good.posterior.mahalanobis(found.T_mean) < 3.0
     assert np.linalg.det(found.covariance) > np.linalg.det(good.posterior.covariance)
     seen_from.clear()
     FrameMatcher(engine, hall.camera).estimate(frame, far, far, passes=1)
