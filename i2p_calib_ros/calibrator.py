@@ -95,13 +95,20 @@ class FrameMatcher:
         return self.engine.match(inputs, torch.from_numpy(frame.xyz[inputs.query_index.numpy()]))
 
     def estimate(
-        self, frame: Frame, prior: PosePrior, seen_from: PosePrior, passes: int = 1, quick: bool = False
+        self,
+        frame: Frame,
+        prior: PosePrior,
+        seen_from: PosePrior,
+        passes: int = 1,
+        quick: bool = False,
+        alone: bool = True,
     ) -> FrameEstimate:
         """Posterior of one frame under `prior`. The first pass looks from `seen_from`, the next from what it found.
 
         A fine stage then matches once more around the last pass's result. Where more than one pass does not get as far
-        as that, or the last two disagree, the posterior is the mixture of what looks from elsewhere in the prior lead
-        to as well, each weighted by its score, and the likelihood is that of the best.
+        as that, or the last two disagree, and the frame is `alone`, with no other to tell what it leaves unclear, the
+        posterior is the mixture of what looks from elsewhere in the prior lead to as well, each weighted by its score,
+        and the likelihood is that of the best.
 
         `quick` searches for poses around `seen_from` only, which is to be near already. A prior that leaves the heading
         open is replaced by what `look_around` finds, and the covariance then holds its doubt.
@@ -115,7 +122,7 @@ class FrameMatcher:
         around = PoseNeighbourhood(seen_from.T_mean, seen_from.covariance, 1.0, prior) if quick else None
         *earlier, look = self._look_on(frame, prior, seen_from, passes, around)
         looks = [look]
-        if earlier and _stays_unclear(earlier[-1], look):
+        if alone and earlier and _stays_unclear(earlier[-1], look):
             looks += self._looks_from_elsewhere(frame, prior, passes)
         scores = np.array([look.score for look in looks])
         looks = [self._refined(look) for look in looks]
@@ -258,7 +265,7 @@ class Calibrator:
             return None
         started = time.perf_counter()
         if self.fused is None or self.fused.keyframes_used < _WARM_UP_KEYFRAMES:
-            estimate = self.matcher.estimate(frame, self.prior, seen_from=self.prior, passes=2)
+            estimate = self.matcher.estimate(frame, self.prior, seen_from=self.prior, passes=2, alone=False)
         else:
             estimate = self.matcher.estimate(frame, self.prior, seen_from=self._vantage(self.fused, frame), quick=True)
         self._kept_aside = False
