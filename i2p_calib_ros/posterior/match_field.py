@@ -79,13 +79,12 @@ def make_match_field(
     log_u, log_v, log_outside = prior_mass(prior_uv, prior_sigma_px, similarity.shape[1:], stride, origin, view)
     blank = ~(valid if origin is None else valid[window_cells(origin, similarity.shape[1:], valid.shape)])
     log_outside = torch.logaddexp(log_outside, _mass_of(blank, log_u, log_v).log())
-    _fill(similarity, blank, torch.full_like(outside, _NO_MASS))
+    _fill(similarity.detach(), blank, torch.full_like(outside, _NO_MASS))  # no mass, so no gradient either
     inside = _LogSumExpUnderPrior.apply(similarity, log_u, log_v)
     log_evidence = torch.logaddexp(inside, outside + log_outside)
-    _fill(similarity, blank, torch.minimum(outside, log_evidence))
     return MatchField(
         points=points,
-        scores=similarity,
+        scores=_Filled.apply(similarity, blank, torch.minimum(outside, log_evidence)),
         outside_score=outside,
         log_evidence=log_evidence,
         overlap=(inside - log_evidence).exp(),
@@ -182,3 +181,19 @@ class _LogSumExpUnderPrior(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         mass, total = ctx.saved_tensors
         return mass * (grad_outputs[0] / total)[:, None, None], None, None
+
+
+class _Filled(torch.autograd.Function):
+    """`_fill` with a gradient. PyTorch's own, and any of a tensor that is marked as dirty, copies the volume."""
+
+    @staticmethod
+    def forward(ctx: Any, volume: Tensor, cells: Tensor, values: Tensor) -> Tensor:
+        ctx.save_for_backward(cells)
+        _fill(volume, cells, values)
+        return volume.view_as(volume)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, Tensor]:
+        (cells,), (grad,) = ctx.saved_tensors, grad_outputs
+        of_values = torch.einsum("nhw,hw->n" if cells.dim() == 2 else "nhw,nhw->n", grad, cells.to(grad.dtype))
+        return grad.masked_fill(cells, 0.0), None, of_values
