@@ -46,6 +46,7 @@ _SECOND_LOOKS = 6
 _VANTAGES = 4
 _AGREEING_SIGMAS = 5.0
 _SCORE_PER_NAT = 3.0  # looks at one frame are misled alike: models/EXPERIMENTS.md, 54
+_FINE_LOSS_NATS = 3.0  # beyond, the fine stage is the worse one: models/EXPERIMENTS.md, 56
 # The first keyframes are looked at from the initial extrinsic: one wrong frame must not set the view of the next.
 _WARM_UP_KEYFRAMES = 3
 _VANTAGE_INFLATION = 2.0
@@ -171,13 +172,15 @@ class FrameMatcher:
         return looks
 
     def _refined(self, look: Look) -> Look:
-        """A look with the matches of the fine stage, if it is near enough for them."""
+        """A look with the matches of the fine stage, if it is near enough for them and they tell about as much."""
         if look.matches.fine_outputs is None or not FINE_STARTS.reaches(look.spread):
             return look
         field = look.matches.fine(look.posterior.T_mean, FINE_STARTS.clip(look.spread))
         likelihood = make_likelihood(field, self.engine.card.likelihood)
         posterior = self._sample_near(likelihood, look.prior, look.neighbourhood)
-        return look if has_too_few_samples(posterior) else replace(look, likelihood=likelihood, posterior=posterior)
+        fine = replace(look, likelihood=likelihood, posterior=posterior)
+        tells_less = has_too_few_samples(posterior) or fine.entropy > look.entropy + _FINE_LOSS_NATS
+        return look if tells_less else fine
 
     def _looks(self, frame: Frame, starts: list[PosePrior]) -> list[Look]:
         """A look from each start that shows points, those with the best score first."""

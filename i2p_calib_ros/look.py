@@ -59,11 +59,15 @@ class Look:
         """How much speaks for the pose found against those of looks from elsewhere, in nats.
 
         By the agreement, and more by the entropy: a wrong pose may show more points that agree somehow, but seldom as
-        sharply. With too few samples the entropy is the prior's.
+        sharply.
         """
+        return self.agreement / _AGREEMENT_PER_NAT - self.entropy
+
+    @property
+    def entropy(self) -> float:
+        """What stays open of the pose, in nats: the posterior's as a Gaussian, with too few samples the prior's."""
         covariance = (self.prior if has_too_few_samples(self.posterior) else self.posterior).covariance
-        entropy = 0.5 * float(np.linalg.slogdet(2.0 * np.pi * np.e * covariance)[1])
-        return self.agreement / _AGREEMENT_PER_NAT - entropy
+        return 0.5 * float(np.linalg.slogdet(2.0 * np.pi * np.e * covariance)[1])
 
 
 def has_too_few_samples(posterior: PosePosterior) -> bool:

@@ -115,6 +115,19 @@ def around(T: Any, rotation_deg: float, translation_m: float) -> PosePosterior:
     return PosePosterior.from_samples(samples, np.ones(500))
 
 
+@pytest.mark.parametrize(("wider", "kept"), [(1.5, True), (1.8, False)])
+def test_a_fine_stage_that_tells_far_less_than_the_look_it_refines_is_not_kept(
+    hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch, wider: float, kept: bool
+) -> None:
+    near = PosePrior.from_spread(hall.initial_extrinsic(), 0.5, 0.1)
+    matcher = FrameMatcher(engine, hall.camera)
+    look = matcher._look(hall.load(0), near, near, None)
+    fine = replace(look.posterior, covariance=wider**2 * look.posterior.covariance)
+    monkeypatch.setattr(matcher, "_sample_near", lambda *_: fine)
+    refined = matcher._refined(look)
+    assert (refined.posterior is fine) == (refined.likelihood is not look.likelihood) == kept
+
+
 @pytest.mark.parametrize("why", ["too wide", "led away"])
 def test_a_frame_that_stays_unclear_is_looked_at_from_elsewhere(
     hall: Any, engine: TorchEngine, monkeypatch: pytest.MonkeyPatch, why: str
