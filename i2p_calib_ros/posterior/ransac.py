@@ -16,7 +16,8 @@ _ITERATIONS = 500
 def ransac_poses(field: MatchField) -> NDArray[np.float64]:
     """The pose (1, 4, 4) on which most points agree, each matched with its best cell, or (0, 4, 4) if there is none.
 
-    Of the points that are likely to be in view; a match counts within a cell (EPnP and RANSAC, as published).
+    Of the points that are likely to be in view; a match counts within a cell (EPnP and RANSAC, as published). Points
+    that all match one cell agree on a camera endlessly far away: one outside the cloud is no pose.
     """
     n, _, w = field.scores.shape
     likely = (field.overlap > _LEAST_OVERLAP).cpu().numpy()
@@ -27,8 +28,9 @@ def ransac_poses(field: MatchField) -> NDArray[np.float64]:
     uv = np.stack([cell % w, cell // w], axis=1) * field.stride + (field.stride - 1) / 2
     view = field.view
     K = np.array([[view.fx, 0.0, view.cx], [0.0, view.fy, view.cy], [0.0, 0.0, 1.0]])
+    points = field.points.cpu().double().numpy()[likely]
     found, rotation, translation, _ = cv2.solvePnPRansac(
-        field.points.cpu().double().numpy()[likely],
+        points,
         uv,
         K,
         None,
@@ -36,7 +38,8 @@ def ransac_poses(field: MatchField) -> NDArray[np.float64]:
         reprojectionError=float(field.stride),
         flags=cv2.SOLVEPNP_EPNP,
     )
-    if not found or not np.isfinite(rotation).all() or not np.isfinite(translation).all():
+    farthest_m = np.linalg.norm(points, axis=1).max()
+    if not found or not np.isfinite(rotation).all() or not np.linalg.norm(translation) <= farthest_m:
         return none
     T = np.eye(4)
     T[:3, :3], T[:3, 3] = cv2.Rodrigues(rotation)[0], translation[:, 0]

@@ -1,6 +1,9 @@
 """A pose from nearest matches alone: found from anywhere among wrong ones, and none where there are too few."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from i2p_calib_ros.geometry import se3
@@ -52,3 +55,14 @@ def test_the_pose_is_found_among_wrong_matches_and_leads_the_posterior_to_it():
 
 def test_there_is_no_pose_of_a_few_matches():
     assert ransac_poses(field_of(5, wrong=0, hidden=50)).shape == (0, 4, 4)
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+def test_there_is_no_pose_where_nearly_all_points_match_one_cell(cells):
+    """As of a network that has hardly been trained: EPnP then puts the camera 1e15 m away, or further."""
+    field, rng = field_of(100, wrong=0, hidden=0), np.random.default_rng(0)
+    n, h, w = field.scores.shape
+    scores = torch.zeros(n, h * w)
+    matched = rng.choice(rng.integers(h * w, size=cells), n, p=[1.0] if cells == 1 else [0.9, 0.06, 0.04])
+    scores[torch.arange(n), torch.from_numpy(matched)] = 20.0
+    assert ransac_poses(replace(field, scores=scores.view(n, h, w))).shape == (0, 4, 4)
