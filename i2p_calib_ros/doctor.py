@@ -11,7 +11,6 @@ import torch
 
 from i2p_calib_ros import __version__
 from i2p_calib_ros.engines.model_file import default_device, find_model, load_model
-from i2p_calib_ros.engines.torch_engine import has_fast_bf16
 from i2p_calib_ros.errors import CalibrationInputError
 from i2p_calib_ros.frames.bag_file import BagFile
 from i2p_calib_ros.frames.source import open_source
@@ -31,8 +30,7 @@ def describe_installation() -> list[tuple[str, Rows]]:
         except importlib.metadata.PackageNotFoundError:
             versions.append((package, "not installed"))
     device = default_device()
-    cpu = f"{os.cpu_count()} cores, {'with' if has_fast_bf16(torch.device('cpu')) else 'without'} fast bfloat16"
-    name = torch.cuda.get_device_name() if device == "cuda" else cpu
+    name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores"
     engine: Rows = [("PyTorch", f"{device} ({name})")]
     models: Rows = []
     for folder in share_folders():

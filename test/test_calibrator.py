@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from i2p_calib_ros import calibrator
 from i2p_calib_ros.calibrator import Calibrator, FrameMatcher
@@ -32,6 +33,14 @@ def hall() -> Any:
 @pytest.fixture(scope="module")
 def engine() -> TorchEngine:
     return TorchEngine(load_model("vpp_synth"), "cpu")
+
+
+def test_a_cpu_matches_in_float32_even_where_it_has_bfloat16(hall: Any, engine: TorchEngine) -> None:
+    used = []
+    hook = engine.network.register_forward_pre_hook(lambda *_: used.append(torch.is_autocast_enabled("cpu")))
+    FrameMatcher(engine, hall.camera).match(hall.load(0), PosePrior.from_spread(hall.initial_extrinsic(), 1.0, 0.1))
+    hook.remove()
+    assert used == [False]
 
 
 def test_a_tracked_frame_says_what_a_search_of_the_whole_prior_says(hall: Any, engine: TorchEngine) -> None:

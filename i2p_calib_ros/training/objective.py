@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_calib_ros.engines.match_fields import FrameMatches
-from i2p_calib_ros.engines.torch_engine import has_fast_bf16
 from i2p_calib_ros.network.architectures import build_network
 from i2p_calib_ros.network.config import AnyNetworkConfig, NetworkConfig, Vp2pConfig
 from i2p_calib_ros.network.network import NetworkOutputs
@@ -138,3 +137,10 @@ def _vp2p_terms(
         terms["pose"] = (settings.pose_weight, kl)
         terms["solved_pose"] = (settings.solved_pose_weight, losses.solved_pose(likelihood, sample.T_true_prior))
     return terms
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 pays on this device: a processor that only emulates it is several times slower with it."""
+    if device.type == "cpu":
+        return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return True
