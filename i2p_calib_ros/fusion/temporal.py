@@ -114,10 +114,10 @@ class TemporalFusion:
         jumped = self._restart_after_jump()
         delay = self._find_image_delay()
         used = [k for k in self._keyframes if not k.gated]
-        fused = self._fuse(used, start=posterior if jumped or self._estimate is None else None)
+        fused = self._fuse(used, guess=posterior, track=not jumped)
         if self._gate(fused.T_mean):
             used = [k for k in self._keyframes if not k.gated] or used
-            fused = self._fuse(used, start=fused)
+            fused = self._fuse(used, guess=fused)
         self._estimate = FusedEstimate(
             T_mean=fused.T_mean,
             covariance=fused.covariance + delay.covariance,
@@ -143,8 +143,7 @@ class TemporalFusion:
             else:
                 self._keyframes.pop(0)
         thinned = likelihood.thinned(self.settings.points)
-        candidates = np.stack([posterior.T_mean, posterior.samples[np.argmax(posterior.weights)]])
-        best = float(thinned.log_likelihood(torch.from_numpy(candidates).float()).max())
+        best = float(thinned.log_likelihood(torch.from_numpy(posterior.guesses).float()).max())
         found = None if lidar_twist is None else MovingFrame(posterior.T_mean, posterior.covariance, lidar_twist)
         self._keyframes.append(_Keyframe(stamp_s, thinned, best, found, torch.eye(4)))
 
@@ -158,26 +157,28 @@ class TemporalFusion:
                 keyframe.T_image_stamp = torch.from_numpy(T_image_stamp).float()
         return delay
 
-    def _fuse(self, keyframes: list[_Keyframe], start: PosePosterior | None) -> PosePosterior:
-        """Posterior of the window: tracked where there is an estimate to start from, or searched over the whole prior.
+    def _fuse(self, keyframes: list[_Keyframe], guess: PosePosterior, track: bool = False) -> PosePosterior:
+        """Posterior of the window: tracked from the last estimate if there is one, or searched over the whole prior.
 
-        `start` is another guess to search from. A track that is lost, with too few samples where the posterior is, is
-        searched for; a search that finds it with too few goes on around it.
+        Both climb from `guess` as well. A track that is lost, with too few samples where the posterior is, is searched
+        for; a search that finds it with too few goes on around it.
         """
         weight = 1.0 / (1.0 + (len(keyframes) - 1) * self.settings.correlation)
 
         def joint(T: Tensor) -> Tensor:
             return weight * torch.stack([k.log_likelihood(T) for k in keyframes]).sum(dim=0)
 
-        starts = [p.T_mean for p in (start, self._estimate) if p is not None]
-        if start is None and self._estimate is not None:
-            last = self._estimate
+        starts = guess.guesses
+        last = self._estimate
+        if last is not None:
+            starts = np.concatenate([starts, last.T_mean[None]])
+        if track and last is not None:
             around = PoseNeighbourhood(last.T_mean, last.covariance, _TRACKING_SIGMAS, self.prior)
-            tracked = sample_posterior_near(joint, self.prior, around)
+            tracked = sample_posterior_near(joint, self.prior, around, start_poses=starts)
             if tracked.effective_sample_size >= _LEAST_EFFECTIVE_SAMPLES:
                 return tracked
-            starts.append(tracked.T_mean)
-        searched = sample_posterior(joint, self.prior, start_poses=np.stack(starts))
+            starts = np.concatenate([starts, tracked.guesses])
+        searched = sample_posterior(joint, self.prior, start_poses=starts)
         return search_again_if_sparse(
             searched, joint, self.prior, least_effective_samples=_LEAST_EFFECTIVE_SAMPLES
         )

@@ -137,6 +137,7 @@ def sample_posterior_near(
     *,
     rounds: int = 4,
     samples_per_round: int = 128,
+    start_poses: NDArray[np.float64] | None = None,
 ) -> PosePosterior:
     """As `sample_posterior`, where an estimate says where to look: `around` is not part of the posterior."""
 
@@ -144,7 +145,9 @@ def sample_posterior_near(
         poses = T.double().numpy()
         return log_likelihood(T) + torch.from_numpy(prior.log_density(poses) - around.log_density(poses))
 
-    return sample_posterior(log_likelihood_and_prior, around, rounds=rounds, samples_per_round=samples_per_round)
+    return sample_posterior(
+        log_likelihood_and_prior, around, rounds=rounds, samples_per_round=samples_per_round, start_poses=start_poses
+    )
 
 
 def search_again_if_sparse(
@@ -158,13 +161,16 @@ def search_again_if_sparse(
     """A posterior with enough effective samples for a covariance: the given one, or searched for around it.
 
     A search of a whole prior may find one that is 40 times narrower with hardly a sample inside; three more, each
-    around what the last one found, fill nearly all of them.
+    around what the last one found, fill nearly all of them. Each climbs from the last one's guesses as well: where it
+    found a narrow mode and a few samples far off, its spread is so wide that the narrow one would be missed.
     """
     for _ in range(_SEARCHES_AROUND_FOUND):
         if posterior.effective_sample_size >= least_effective_samples:
             break
         found = PoseNeighbourhood(posterior.T_mean, posterior.covariance, FOUND_SIGMAS, prior)
-        posterior = sample_posterior_near(log_likelihood, prior, found, samples_per_round=samples_per_round)
+        posterior = sample_posterior_near(
+            log_likelihood, prior, found, samples_per_round=samples_per_round, start_poses=posterior.guesses
+        )
     return posterior
 
 

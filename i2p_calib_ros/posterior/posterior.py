@@ -56,6 +56,11 @@ class PosePosterior:
         )
 
     @property
+    def guesses(self) -> NDArray[np.float64]:
+        """Poses (2, 4, 4) near which it is dense, to search from: its mean, and the sample of the greatest weight."""
+        return np.stack([self.T_mean, self.samples[np.argmax(self.weights)]])
+
+    @property
     def multimodal(self) -> bool:
         """Whether the samples fall into groups that one Gaussian does not describe (see `modes`); not kept."""
         return is_multimodal(_twists_from(self.T_mean, self.samples), self.weights)

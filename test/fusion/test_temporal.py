@@ -10,6 +10,7 @@ from i2p_calib_ros.fusion import temporal
 from i2p_calib_ros.fusion.temporal import FusionSettings, TemporalFusion
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.posterior.amis import sample_posterior
+from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
 T_TRUE = se3.exp(np.array([0.1, -0.3, 0.2, 0.02, 0.01, -0.03])) @ se3.from_rotation_vector([0, 0, 0], [1.2, -1.2, 1.2])
@@ -114,6 +115,26 @@ def test_a_third_of_gross_outliers_does_not_move_the_estimate():
     error = se3.pose_error(estimate.T_mean, T_TRUE)
     assert error.rotation_deg < 0.6 and error.translation_m < 0.08
     assert estimate.keyframes_gated == 3 and estimate.keyframes_used == 6
+
+
+def test_a_window_that_knows_little_takes_what_a_sharp_frame_says():
+    """A frame that matches nothing leaves the prior; one that is 30 times narrower is then tracked from there."""
+
+    class SharpFrame(GaussianFrame):
+        def log_likelihood(self, T_camera_lidar):
+            matched = super().log_likelihood(T_camera_lidar) + 40.0
+            return torch.logaddexp(matched, torch.zeros_like(matched))
+
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        belief = PosePrior.from_spread(se3.perturb(T_TRUE, [7.0, -8.0, 6.0], [0.3, 0.4, -0.4]), 5.8, 0.29)
+        fusion = TemporalFusion(belief, INDEPENDENT)
+        feed(fusion, [GaussianFrame(belief.T_mean, 100.0 * belief.sigma)])
+        sharp = SharpFrame(T_TRUE, belief.sigma / 30.0)
+        samples = se3.exp(rng.normal(0.0, 1.0, (200, 6)) * sharp.sigma) @ T_TRUE
+        estimate = fusion.update(1.0, sharp, PosePosterior.from_samples(samples, np.ones(200)))
+        assert np.abs(se3.log(estimate.T_mean @ se3.inverse(T_TRUE)) / sharp.sigma).max() < 1.0
+        np.testing.assert_allclose(np.sqrt(np.diag(estimate.covariance)), sharp.sigma, rtol=0.5)
 
 
 def test_a_jump_of_the_mount_restarts_the_window():

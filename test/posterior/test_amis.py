@@ -6,7 +6,8 @@ import torch
 from scipy.stats import chi2
 
 from i2p_calib_ros.geometry import se3
-from i2p_calib_ros.posterior.amis import LikelihoodError, sample_posterior
+from i2p_calib_ros.posterior.amis import LikelihoodError, sample_posterior, search_again_if_sparse
+from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PosePrior
 
 PRIOR = PosePrior.from_spread(se3.from_rotation_vector([0.1, -0.2, 0.3], [1.2, -1.2, 1.2]), 5.0, 0.3)
@@ -84,6 +85,24 @@ def test_two_modes_are_both_found_and_flagged():
         nearer_one = np.linalg.norm(z - one.centre, axis=1) < np.linalg.norm(z - other, axis=1)
         assert posterior.multimodal
         assert 0.05 < posterior.weights[nearer_one].sum() < 0.95
+
+
+def test_a_search_that_goes_on_keeps_a_narrow_mode_that_has_few_samples():
+    """Far away all poses are alike, as with a network that matches nothing: far samples make the spread look wide."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        narrow = GaussianLikelihood(rng, 0.03)
+
+        def above_a_floor(T, narrow=narrow):
+            return torch.logaddexp(narrow(T) + 40.0, torch.zeros(len(T), dtype=torch.float64))
+
+        found = rng.multivariate_normal(narrow.mean, narrow.covariance, 10)
+        far = rng.standard_normal((3, 6))
+        weights = np.repeat([0.08, 0.2 / 3], [10, 3])
+        sparse = PosePosterior.from_samples(PRIOR.unwhiten(np.concatenate([found, far])), weights)
+        posterior = search_again_if_sparse(sparse, above_a_floor, PRIOR, least_effective_samples=40.0)
+        assert whitened_error(posterior, narrow) < 1.0
+        assert posterior.effective_sample_size >= 40
 
 
 def test_the_same_seed_gives_the_same_posterior_and_the_budget_is_kept():
