@@ -36,7 +36,7 @@ from i2p_calib_ros.posterior.amis import (
     sample_posterior_near,
     search_again_if_sparse,
 )
-from i2p_calib_ros.posterior.likelihood import PoseLikelihood, make_likelihood
+from i2p_calib_ros.posterior.likelihood import NearbyLikelihood, PoseLikelihood, make_likelihood
 from i2p_calib_ros.posterior.posterior import PosePosterior
 from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 from i2p_calib_ros.posterior.ransac import ransac_poses
@@ -176,9 +176,9 @@ class FrameMatcher:
         if look.matches.fine_outputs is None or not FINE_STARTS.reaches(look.spread):
             return look
         field = look.matches.fine(look.posterior.T_mean, FINE_STARTS.clip(look.spread))
-        likelihood = make_likelihood(field, self.engine.card.likelihood)
-        posterior = self._sample_near(likelihood, look.prior, look.neighbourhood)
-        fine = replace(look, likelihood=likelihood, posterior=posterior)
+        in_windows = make_likelihood(field, self.engine.card.likelihood)
+        posterior = self._sample_near(in_windows, look.prior, look.neighbourhood)
+        fine = replace(look, likelihood=NearbyLikelihood(in_windows, look.neighbourhood), posterior=posterior)
         tells_less = has_too_few_samples(posterior) or fine.entropy > look.entropy + _FINE_LOSS_NATS
         return look if tells_less else fine
 

@@ -22,14 +22,16 @@ from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 
 _TRACKING_SIGMAS = 2.0
 _LEAST_EFFECTIVE_SAMPLES = 40.0  # a covariance of fewer, 21 numbers, is chance
+_LIKELY_POSES = 48  # by which the points of a keyframe are chosen
 
 
 @dataclass(frozen=True)
 class FusionSettings:
     """window: keyframes kept. interval_s: time between keyframes, at first; when the window is full every other one
     goes and the interval doubles, up to longest_interval_s, so that the window spans ever more of the drive.
-    points: of each keyframe, to bound time and memory. gate_nats: a keyframe that loses more than this against its own
-    best pose is left out. jump_keyframes: so many newest ones left out in a row mean that the mount has moved.
+    points: of all keyframes together, to bound time and memory; the share of each is halved as their number doubles.
+    gate_nats: a keyframe that loses more than this against its own best pose is left out. jump_keyframes: so many
+    newest ones left out in a row mean that the mount has moved.
     correlation: of the errors of two frames of a drive. n frames then count as n / (1 + (n - 1) correlation), at most
     1 / correlation: what frames get wrong together more of them do not average away, least of all those of a standing
     vehicle. From 40 synthetic drives not trained on (models/EXPERIMENTS.md, 10).
@@ -38,7 +40,7 @@ class FusionSettings:
     window: int = 24
     interval_s: float = 0.19
     longest_interval_s: float = 4.0
-    points: int = 256
+    points: int = 8192
     gate_nats: float = 15.0
     jump_keyframes: int = 4
     correlation: float = 0.85
@@ -64,11 +66,12 @@ class FusedEstimate:
 class _Keyframe:
     stamp_s: float
     likelihood: PoseLikelihood
-    best: float
+    posterior: PosePosterior
     found: MovingFrame | None
     """None where the motion of the LiDAR is not known."""
     T_image_stamp: Tensor
     gated: bool = False
+    best: float = -np.inf
 
     def log_likelihood(self, T: Tensor) -> Tensor:
         """Poses (m, 4, 4) -> (m,), the points being where they were as the image was taken."""
@@ -77,6 +80,12 @@ class _Keyframe:
     def loss(self, T: NDArray[np.float64]) -> float:
         """What the frame loses at a pose against its own best, in nats."""
         return self.best - float(self.log_likelihood(torch.from_numpy(T)[None].float()))
+
+    def thin(self, points: int) -> None:
+        """Go on with those of its points that tell most between the poses that it takes for likely."""
+        likely = torch.from_numpy(self.posterior.draws(_LIKELY_POSES)).float()
+        self.likelihood = self.likelihood.thinned(points, likely)
+        self.best = float(self.likelihood.log_likelihood(torch.from_numpy(self.posterior.guesses).float()).max())
 
 
 class TemporalFusion:
@@ -87,6 +96,7 @@ class TemporalFusion:
         self.settings = settings
         self._interval_s = settings.interval_s
         self._keyframes: list[_Keyframe] = []
+        self._share = settings.points
         self._estimate: FusedEstimate | None = None
 
     def wants(self, stamp_s: float) -> bool:
@@ -142,10 +152,12 @@ class TemporalFusion:
                 self._interval_s *= 2.0
             else:
                 self._keyframes.pop(0)
-        thinned = likelihood.thinned(self.settings.points)
-        best = float(thinned.log_likelihood(torch.from_numpy(posterior.guesses).float()).max())
         found = None if lidar_twist is None else MovingFrame(posterior.T_mean, posterior.covariance, lidar_twist)
-        self._keyframes.append(_Keyframe(stamp_s, thinned, best, found, torch.eye(4)))
+        self._keyframes.append(_Keyframe(stamp_s, likelihood, posterior, found, torch.eye(4)))
+        share = self.settings.points >> (len(self._keyframes) - 1).bit_length()
+        for keyframe in self._keyframes if share < self._share else self._keyframes[-1:]:
+            keyframe.thin(share)
+        self._share = share
 
     def _find_image_delay(self) -> ImageDelay:
         """The delay by the window's frames, each of which is then seen from where the LiDAR was."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from i2p_calib_ros.posterior.match_field import MatchField
+from i2p_calib_ros.posterior.resampling import most_telling
 
 _MIN_DEPTH_M = 0.1
 
@@ -15,9 +18,10 @@ VOTE_FLOOR = 0.02
 
 
 class DenseLikelihood:
-    """log L(T) = temper * sum_i log( (1 - floor) r_i(pi(T x_i)) + floor ), r_i the evidence ratio of point i.
+    """log L(T) = temper * sum_i counts_i log( (1 - floor) r_i(pi(T x_i)) + floor ), r_i the evidence ratio of point i.
 
-    `temper` counts correlated points as fewer independent ones (effective points / points); `floor` is the share of
+    `temper` counts correlated points as fewer independent ones (effective points / points); `counts` (n,) how many
+    points each stands for, which is one unless the likelihood is a thinned one; `floor` is the share of
     points whose field is taken to say nothing: no point can vote against a pose by more than log(floor). Where a pose
     puts point i out of view r_i is at most 1.
     """
@@ -26,6 +30,7 @@ class DenseLikelihood:
         self.field = field
         self.floor = floor
         self.temper = effective_points / max(len(field.points), 1)
+        self.counts = torch.ones_like(field.log_evidence)
         view, centre = field.view, (field.stride - 1) / 2
         self._cells_from_camera = torch.tensor(
             [
@@ -36,19 +41,22 @@ class DenseLikelihood:
             device=field.points.device,
         )
 
-    def thinned(self, points: int) -> DenseLikelihood:
-        """The likelihood of the first `points` points, which are in random order, tempered to count for as much."""
-        field = self.field.subset(
-            torch.arange(min(points, len(self.field.points)), device=self.field.points.device)
-        )
-        return DenseLikelihood(field, self.temper * len(self.field.points), self.floor)
+    def thinned(self, points: int, T_camera_source: Tensor) -> DenseLikelihood:
+        """That of at most `points` points, which count for all: those that tell most between likely poses (m, 4, 4)."""
+        if len(self.field.points) <= points:
+            return self
+        votes = self.point_log_likelihoods(T_camera_source.to(self.field.points.device))
+        index, counts = most_telling(self.counts[:, None] * votes, points)
+        other = copy(self)
+        other.field, other.counts = self.field.subset(index), self.counts[index] * counts
+        return other
 
     def log_likelihood(self, T_camera_source: Tensor) -> Tensor:
         """Poses (m, 4, 4) float32 that map the field's points to the camera optical frame -> (m,).
 
         The work is done where the field is, the result comes back to where the poses are.
         """
-        votes = self.point_log_likelihoods(T_camera_source.to(self.field.points.device)).sum(dim=0)
+        votes = self.counts @ self.point_log_likelihoods(T_camera_source.to(self.field.points.device))
         return (self.temper * votes).to(T_camera_source.device)
 
     def point_log_likelihoods(self, T_camera_source: Tensor) -> Tensor:

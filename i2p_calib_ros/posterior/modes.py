@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_calib_ros.posterior.resampling import systematic_resampling
+
 # A normal sample cut in half by its best plane has separation 2.65, a uniform one 3.46: above 4.5 there is a real gap.
 SEPARATION_THRESHOLD = 4.5
 MINOR_MASS_THRESHOLD = 0.04
@@ -22,10 +24,7 @@ def is_multimodal(points: NDArray[np.float64], weights: NDArray[np.float64]) -> 
     effective size of 4).
     """
     dimension = points.shape[1]
-    # Systematic resampling to a bounded number of equal points, heavy samples several times.
-    ladder = (np.arange(_RESAMPLED) + 0.5) / _RESAMPLED
-    rungs = np.minimum(np.searchsorted(np.cumsum(weights), ladder), len(weights) - 1)
-    kept, copies = np.unique(rungs, return_counts=True)
+    kept, copies = np.unique(systematic_resampling(weights, _RESAMPLED), return_counts=True)
     points, weights = points[kept], copies / _RESAMPLED
     if len(points) < 4 * dimension:
         return False

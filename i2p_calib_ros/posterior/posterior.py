@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.posterior.modes import is_multimodal
+from i2p_calib_ros.posterior.resampling import systematic_resampling
 
 _KARCHER_ITERATIONS = 5
 
@@ -59,6 +60,10 @@ class PosePosterior:
     def guesses(self) -> NDArray[np.float64]:
         """Poses (2, 4, 4) near which it is dense, to search from: its mean, and the sample of the greatest weight."""
         return np.stack([self.T_mean, self.samples[np.argmax(self.weights)]])
+
+    def draws(self, count: int) -> NDArray[np.float64]:
+        """Samples by their weights, all alike: (count, 4, 4)."""
+        return self.samples[systematic_resampling(self.weights, count)]
 
     @property
     def multimodal(self) -> bool:

@@ -85,11 +85,13 @@ class PoseNeighbourhood:
         self.T_mean = T_mean
         least = np.diag((LEAST_SIGMA * prior.sigma) ** 2)
         self._root = np.linalg.cholesky(sigmas**2 * (covariance + least))
+        self.whitening = np.linalg.inv(self._root)
+        """(6, 6), of a twist."""
 
     def whiten(self, T: NDArray[np.float64]) -> NDArray[np.float64]:
         """Poses (..., 4, 4) -> (..., 6)."""
         twist = se3.log(T @ se3.inverse(self.T_mean))
-        return np.linalg.solve(self._root, twist[..., None])[..., 0]
+        return twist @ self.whitening.T
 
     def unwhiten(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """(..., 6) -> poses (..., 4, 4)."""

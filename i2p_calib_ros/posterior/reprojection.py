@@ -17,6 +17,7 @@ from torch import Tensor
 from i2p_calib_ros.geometry import se3
 from i2p_calib_ros.geometry.view import PinholeView
 from i2p_calib_ros.posterior.match_field import MatchField
+from i2p_calib_ros.posterior.resampling import most_telling
 
 HUBER_PX = 12.0
 """Three cells of stride 4. EPro-PnP takes a tenth of the spread of the pixels, which is this for 500 x 160."""
@@ -94,14 +95,14 @@ class GaussianMatches:
         pixel = drawn * field.stride + (field.stride - 1) / 2
         return replace(matches, pixel=matches.pixel + (pixel - matches.pixel).detach())
 
-    def first(self, count: int) -> GaussianMatches:
-        """The first `count` points."""
+    def subset(self, index: Tensor, counts: Tensor) -> GaussianMatches:
+        """Those of some of the points, (k,), and how many of all each stands for."""
         return replace(
             self,
-            points=self.points[:count],
-            pixel=self.pixel[:count],
-            whitening=self.whitening[:count],
-            weight=self.weight[:count],
+            points=self.points[index],
+            pixel=self.pixel[index],
+            whitening=self.whitening[index],
+            weight=self.weight[index] * counts,
         )
 
     def double(self) -> GaussianMatches:
@@ -179,19 +180,25 @@ class ReprojectionLikelihood:
         self.threshold = huber_px * matches.mean_inverse_sigma()
         self.temper = effective_points / max(len(matches.points), 1)
 
-    def thinned(self, points: int) -> ReprojectionLikelihood:
-        """The likelihood of the first `points` points (they are in random order), counting for as many in all."""
-        kept = self.matches.first(points)
+    def thinned(self, points: int, T_camera_source: Tensor) -> ReprojectionLikelihood:
+        """That of at most `points` points, which count for all: those that tell most between likely poses (m, 4, 4)."""
+        if len(self.matches.points) <= points:
+            return self
+        costs = self._point_costs(T_camera_source.to(self.matches.weight.device))
+        index, counts = most_telling(self.matches.weight[:, None] * costs, points)
         other = copy(self)
-        other.matches = kept
-        other.temper = self.temper * len(self.matches.points) / max(len(kept.points), 1)
+        other.matches = self.matches.subset(index, counts)
         return other
 
     def log_likelihood(self, T_camera_source: Tensor) -> Tensor:
         """Poses (m, 4, 4) float32 that map the field's points to the camera optical frame -> (m,), always finite."""
-        whitened, _, _ = self.matches.residuals(T_camera_source.to(self.matches.weight.device))
-        cost = self.matches.weight @ _half_huber(whitened, self.threshold)
+        cost = self.matches.weight @ self._point_costs(T_camera_source.to(self.matches.weight.device))
         return (-self.temper * cost).to(T_camera_source.device)
+
+    def _point_costs(self, T_camera_source: Tensor) -> Tensor:
+        """Untempered, and without the weights: (n, m)."""
+        whitened, _, _ = self.matches.residuals(T_camera_source)
+        return _half_huber(whitened, self.threshold)
 
     @torch.no_grad()
     def solve(self, T_start: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -24,7 +24,7 @@ class GaussianFrame:
     def __init__(self, T, sigma=SIGMA):
         self.T, self.sigma = T, sigma
 
-    def thinned(self, points):
+    def thinned(self, points, T_camera_lidar):
         return self
 
     def log_likelihood(self, T_camera_lidar):
@@ -60,6 +60,28 @@ def test_fusing_gaussian_frames_gives_the_analytic_posterior_with_the_prior_coun
     expected = (twists.sum(axis=0) / SIGMA**2 + from_prior / belief.sigma**2) / information
     off = se3.log(estimate.T_mean @ se3.inverse(T_TRUE)) - expected
     np.testing.assert_array_less(np.abs(off) * information**0.5, 0.5)
+
+
+class PointsFrame(GaussianFrame):
+    """A frame of so many points."""
+
+    def __init__(self, T, points):
+        super().__init__(T)
+        self.points = points
+
+    def thinned(self, points, T_camera_lidar):
+        return self if points >= self.points else PointsFrame(self.T, points)
+
+
+def test_few_keyframes_keep_all_of_their_points_and_many_no_more_than_fit():
+    rng = np.random.default_rng(0)
+    fusion = TemporalFusion(prior(rng), FusionSettings(window=10, points=1600))
+    in_all = []
+    for number in range(10):
+        frame = PointsFrame(frame_off(rng).T, 700)
+        fusion.update(float(number), frame, sample_posterior(frame.log_likelihood, fusion.prior))
+        in_all.append(sum(k.likelihood.points for k in fusion._keyframes))
+    assert in_all == [700, 1400, 1200, 1600, 1000, 1200, 1400, 1600, 900, 1000]
 
 
 @pytest.mark.parametrize("narrower", [10.0, 20.0, 40.0])

@@ -185,3 +185,30 @@ def test_windows_cut_from_a_whole_field_vote_alike_and_say_outside_beyond_themse
     votes = DenseLikelihood(windows, 1.0).point_log_likelihoods(far)[:, 0]
     ratio = (windows.outside_score - windows.log_evidence).exp()
     torch.testing.assert_close(votes, torch.log(0.98 * ratio.clamp(max=1.0) + 0.02))
+
+
+def test_thinning_keeps_what_the_points_tell_between_likely_poses():
+    points, uv = scene(800)
+    sure = np.random.default_rng(1).random(800) < 0.25
+    similarity = gaussian_similarity(uv, 1.5)
+    similarity[~sure] *= 0.02
+    likelihood = DenseLikelihood(field_of(similarity, uv, points), effective_points=60.0)
+
+    def around(seed, count):
+        return torch.from_numpy(
+            PosePrior.from_spread(T_TRUE, 0.5, 0.05).sample(np.random.default_rng(seed), count)
+        ).float()
+
+    def off(thinned):
+        votes, poses = likelihood.log_likelihood(around(3, 200)), around(3, 200)
+        difference = thinned.log_likelihood(poses) - votes
+        return float(difference.std() / votes.std())
+
+    thinned = likelihood.thinned(200, around(2, 48))
+    assert len(thinned.field.points) == 200
+    assert float(thinned.counts.sum()) == pytest.approx(800, rel=0.15)
+    any_200 = DenseLikelihood(likelihood.field.subset(torch.arange(200)), effective_points=60.0)
+    assert off(thinned) < 0.5 * off(any_200) and off(thinned) < 0.06
+    twice = likelihood.thinned(400, around(2, 48)).thinned(200, around(2, 48))
+    assert off(twice) < 0.5 * off(any_200) and off(twice) < 0.08
+    assert likelihood.thinned(800, around(2, 48)) is likelihood
