@@ -1,8 +1,9 @@
 """Temporal fusion: the joint likelihood of a sliding window of keyframes, under the one initial prior.
 
 Averaging the poses of single frames throws away what the frames constrain together. Frames that disagree with the
-others are gated, and a run of them that agrees with itself is a jump of the mount. Each frame is taken to be seen from
-where the LiDAR was as its image was taken, which the frames' own delay tells (`image_delay`).
+others are gated, and a run of them that agrees with itself is a jump of the mount. Where those that are left scatter
+by more than they say, the covariance grows by as much. Each frame is taken to be seen from where the LiDAR was as its
+image was taken, which the frames' own delay tells (`image_delay`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 _TRACKING_SIGMAS = 2.0
 _LEAST_EFFECTIVE_SAMPLES = 40.0  # a covariance of fewer, 21 numbers, is chance
 _LIKELY_POSES = 48  # by which the points of a keyframe are chosen
+_EXPECTED_LOSS_NATS = 3.0  # of a frame at the truth against its own best pose: half the mean of chi2 with 6 freedoms
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ class FusionSettings:
 class FusedEstimate:
     """T_mean (4, 4) = T_camera_lidar and covariance (6, 6) of its left perturbation, after keyframes_used of
     keyframes_used + keyframes_gated. jumped: the window was restarted, as the newest frames agree on another pose.
-    multimodal: several poses far apart explain the window; the mean is then none of them. image_delay: of the images
-    against their stamps; what is not known of it is in the covariance."""
+    multimodal: several poses far apart explain the window; the mean is then none of them. disagreement: how many times
+    more the frames used lose at T_mean than frames that are each right would, no less than 1; the covariance is that
+    many times wider. image_delay: of the images against their stamps; what is not known of it is in the covariance."""
 
     T_mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -59,6 +62,7 @@ class FusedEstimate:
     keyframes_gated: int
     jumped: bool
     multimodal: bool
+    disagreement: float = 1.0
     image_delay: ImageDelay = field(default_factory=ImageDelay)
 
 
@@ -128,13 +132,15 @@ class TemporalFusion:
         if self._gate(fused.T_mean):
             used = [k for k in self._keyframes if not k.gated] or used
             fused = self._fuse(used, guess=fused)
+        disagreement = _disagreement(used, fused.T_mean)
         self._estimate = FusedEstimate(
             T_mean=fused.T_mean,
-            covariance=fused.covariance + delay.covariance,
+            covariance=_widened(fused.covariance, disagreement, self.prior) + delay.covariance,
             keyframes_used=len(used),
             keyframes_gated=len(self._keyframes) - len(used),
             jumped=jumped,
             multimodal=fused.multimodal,
+            disagreement=disagreement,
             image_delay=delay,
         )
         return self._estimate
@@ -215,3 +221,22 @@ class TemporalFusion:
         for keyframe in newest:
             keyframe.gated = False
         return True
+
+
+def _disagreement(keyframes: list[_Keyframe], T: NDArray[np.float64]) -> float:
+    """How many times more the frames lose at a pose fitted to all of them than frames that are each right would, but
+    no less than 1: the square of the Birge ratio (Birge, Physical Review 40, 1932), by likelihoods."""
+    if len(keyframes) < 2:
+        return 1.0
+    expected = _EXPECTED_LOSS_NATS * (1.0 - 1.0 / len(keyframes))
+    return max(1.0, float(np.mean([k.loss(T) for k in keyframes])) / expected)
+
+
+def _widened(covariance: NDArray[np.float64], factor: float, prior: PosePrior) -> NDArray[np.float64]:
+    """A covariance (6, 6) times a factor, but in no direction wider for it than the prior."""
+    if factor == 1.0:
+        return covariance
+    units = np.outer(prior.sigma, prior.sigma)
+    variances, axes = np.linalg.eigh(covariance / units)
+    widened = np.minimum(factor * variances, np.maximum(variances, 1.0))
+    return (axes * widened) @ axes.T * units

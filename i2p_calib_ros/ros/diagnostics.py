@@ -150,6 +150,7 @@ def calibration_status(snapshot: Snapshot, paused: bool) -> Status:
         values |= {
             "keyframes used": str(estimate.keyframes_used),
             "keyframes that disagree": str(estimate.keyframes_gated),
+            "variance widened by disagreement": f"{estimate.disagreement:.1f} times",
             "sigma x y z [cm]": _numbers(100 * sigma[:3]),
             "sigma rx ry rz [deg]": _numbers(np.rad2deg(sigma[3:])),
             "image delay": f"{estimate.image_delay}{', mend the stamps' if estimate.image_delay.certain else ''}",

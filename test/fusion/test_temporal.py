@@ -127,6 +127,29 @@ def test_frames_that_repeat_each_other_count_as_few():
     np.testing.assert_allclose(np.diag(estimate.covariance), 1 / information, rtol=0.25)
 
 
+def test_frames_that_scatter_more_than_they_say_widen_the_covariance():
+    """Each of them claims half of the deviation that it has."""
+    squares = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        frames = [GaussianFrame(frame_off(rng).T, SIGMA / 2.0) for _ in range(10)]
+        estimate = feed(TemporalFusion(prior(rng), INDEPENDENT), frames)
+        assert estimate.disagreement > 2.0
+        off = se3.log(T_TRUE @ se3.inverse(estimate.T_mean))
+        squares.append(off @ np.linalg.solve(estimate.covariance, off))
+    assert 3.0 < np.mean(squares) < 10.0, "6 is honest, 24 is what the frames claim"
+
+
+def test_what_no_frame_tells_stays_as_wide_as_the_prior_however_they_disagree():
+    rng = np.random.default_rng(8)
+    belief = prior(rng)
+    claimed = np.where(np.arange(6) == 2, 100.0 * belief.sigma, SIGMA / 2.0)
+    estimate = feed(TemporalFusion(belief, INDEPENDENT), [GaussianFrame(frame_off(rng).T, claimed) for _ in range(10)])
+    sigma = np.sqrt(np.diag(estimate.covariance))
+    assert 0.7 < sigma[2] / belief.sigma[2] < 1.3
+    assert (np.delete(sigma / claimed, 2) * 10**0.5 > 1.5).all()
+
+
 def test_a_third_of_gross_outliers_does_not_move_the_estimate():
     rng = np.random.default_rng(1)
     frames = [frame_off(rng) for _ in range(9)]

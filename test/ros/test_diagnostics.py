@@ -80,4 +80,5 @@ def test_numbers_of_an_estimate_are_said_in_degrees_and_centimetres() -> None:
     assert status.values["correction [cm]"] == "10.0"
     assert status.values["sigma rx ry rz [deg]"] == "0.50 0.50 0.50"
     assert status.values["sigma x y z [cm]"] == "2.00 2.00 2.00"
+    assert status.values["variance widened by disagreement"] == "1.0 times"
     assert status.values["image delay"] == "+0.0 ± 5.2 ms"
