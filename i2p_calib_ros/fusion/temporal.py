@@ -24,7 +24,7 @@ from i2p_calib_ros.posterior.prior import PoseNeighbourhood, PosePrior
 _TRACKING_SIGMAS = 2.0
 _LEAST_EFFECTIVE_SAMPLES = 40.0  # a covariance of fewer, 21 numbers, is chance
 _LIKELY_POSES = 48  # by which the points of a keyframe are chosen
-_EXPECTED_LOSS_NATS = 3.0  # of a frame at the truth against its own best pose: half the mean of chi2 with 6 freedoms
+_EXPECTED_LOSS_NATS = 3.0  # at the truth, against its own best pose: half the mean of chi2 of 6 degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class FusedEstimate:
     keyframes_used + keyframes_gated. jumped: the window was restarted, as the newest frames agree on another pose.
     multimodal: several poses far apart explain the window; the mean is then none of them. disagreement: how many times
     more the frames used lose at T_mean than frames that are each right would, no less than 1; the covariance is that
-    many times wider. image_delay: of the images against their stamps; what is not known of it is in the covariance."""
+    many times wider, up to the prior's. image_delay: of the images against their stamps; what is not known of it is in
+    the covariance."""
 
     T_mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
