@@ -18,7 +18,7 @@ from i2p_calib_ros.frames.world.place import Place
 from i2p_calib_ros.frames.world.places.buildings import BUILDING_KINDS, make_building
 from i2p_calib_ros.frames.world.places.ground import Region, Terrain, lay, undulation
 from i2p_calib_ros.frames.world.places.kinds import PLACE_KINDS, make_place
-from i2p_calib_ros.frames.world.places.roads import Path
+from i2p_calib_ros.frames.world.places.roads import Path, Road, Section, arrow
 from i2p_calib_ros.frames.world.places.roofs import ROOF_KINDS, RoofStyle, make_roof
 from i2p_calib_ros.frames.world.places.site_plan import Site
 from i2p_calib_ros.frames.world.places.traffic import BRAKING_MPS2, CORNERING_MPS2, Traffic, cruise, follow, ride, walk
@@ -95,6 +95,16 @@ def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
 def test_projection_onto_a_path_inverts_its_points(seed: int, s: float, offset: float) -> None:
     path = Path.winding(np.random.default_rng(seed), 200.0, 0.004)
     np.testing.assert_allclose(path.project(path.at(s, offset)), [s, offset], atol=0.06)
+
+
+@given(start_m=st.floats(-10.0, 60.0), back=st.booleans())
+def test_an_arrow_is_painted_whole_or_not_at_all(start_m: float, back: bool) -> None:
+    road = Road(Path.winding(np.random.default_rng(4), 50.0, 0.02), Section())
+    first, last = sorted((start_m, start_m - 4.2 if back else start_m + 4.2))
+    painted = arrow(road, start_m, 1.5, back)
+    assert painted.is_valid
+    assert painted.is_empty == (first < 0 or last > road.path.length_m)
+    assert painted.is_empty or 0.8 < painted.area < 1.2
 
 
 def test_regions_share_the_ground_without_overlap_or_gap() -> None:

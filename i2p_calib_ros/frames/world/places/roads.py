@@ -237,10 +237,12 @@ def zebra(road: Road, at_m: float, long_m: float = 3.0, ladder: bool = True) -> 
 
 
 def arrow(road: Road, at_m: float, offset_m: float, back: bool = False) -> shapely.Geometry:
-    """An arrow on a lane that shows straight on."""
+    """An arrow on a lane that shows straight on; none (an empty area) where the road ends under it."""
     shape = np.array([(0, -0.08), (2.6, -0.08), (2.6, -0.35), (4.2, 0), (2.6, 0.35), (2.6, 0.08), (0, 0.08)])
-    xy = road.path.at(at_m - shape[:, 0] if back else at_m + shape[:, 0], offset_m + shape[:, 1])
-    return shapely.Polygon(xy)
+    s_m = at_m - shape[:, 0] if back else at_m + shape[:, 0]
+    if s_m.min() < 0 or s_m.max() > road.path.length_m:
+        return shapely.Polygon()
+    return shapely.Polygon(road.path.at(s_m, offset_m + shape[:, 1]))
 
 
 def cracks(rng: np.random.Generator, path: Path, right_m: float, left_m: float, per_100_m: float) -> shapely.Geometry:
