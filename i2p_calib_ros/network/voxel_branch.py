@@ -13,6 +13,9 @@ from i2p_calib_ros.network.layers import RowNorm
 from i2p_calib_ros.network.sparse_conv import DownConv, SubmanifoldConv, UpConv
 from i2p_calib_ros.network.voxel_grid import VoxelLevel
 
+# In bfloat16 a CPU compiles a kernel for every number of rows that it meets, which takes longer than it saves.
+_float32_on_cpu = torch.autocast("cpu", enabled=False)
+
 
 @dataclass(frozen=True)
 class SparseLevel:
@@ -75,6 +78,7 @@ class VoxelBranch(nn.Module):
             ]
         )
 
+    @_float32_on_cpu
     def encode(self, features: Tensor, levels: list[SparseLevel]) -> tuple[Tensor, list[Tensor]]:
         """-> the coarsest features, and those of the finer levels, finest first, for the decoder."""
         x = self.encode1(F.relu(self.stem(features)), levels[0].neighbours)
@@ -85,9 +89,10 @@ class VoxelBranch(nn.Module):
             x = self.encoders[i](x, coarse.neighbours)
         return self.refine8(x, levels[-1].neighbours), skips
 
+    @_float32_on_cpu
     def decode(self, coarse: Tensor, skips: list[Tensor], levels: list[SparseLevel]) -> Tensor:
         """-> the finest features, from the coarsest and those of `encode`."""
-        x = coarse
+        x = coarse.to(skips[-1].dtype)
         for up, decoder, skip, level in zip(self.up, self.decoders, reversed(skips), levels[-2::-1], strict=True):
             x = decoder(torch.cat([up(x, level.children, level.slot), skip], dim=1), level.neighbours)
         return x

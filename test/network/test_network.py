@@ -99,6 +99,17 @@ def test_training_gradient_reaches_every_parameter():
     assert not missing
 
 
+def test_voxels_stay_in_float32_where_a_cpu_runs_the_rest_in_bfloat16():
+    torch.manual_seed(0)
+    branch, inputs = VoxelPointPixelNet(CONFIG).voxel_branch, inputs_of()
+    coarse, skips = branch.encode(inputs.voxel_features, inputs.levels)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        coarse_too, skips_too = branch.encode(inputs.voxel_features, inputs.levels)
+        decoded = branch.decode(coarse_too.bfloat16(), skips_too, inputs.levels)
+    assert torch.equal(coarse, coarse_too)
+    assert torch.equal(decoded, branch.decode(coarse.bfloat16().float(), skips, inputs.levels))
+
+
 def test_the_fine_stage_scores_the_cells_of_each_window_and_repeats_the_border_beyond_the_image():
     torch.manual_seed(0)
     fine = VoxelPointPixelNet(CONFIG.model_copy(update={"fine_descriptor": 8}))(inputs_of()).fine
